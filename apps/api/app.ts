@@ -1,0 +1,75 @@
+import { mountClaims } from '@claimline/claims/http';
+import { openDirectory } from '@claimline/coupons';
+import { mountCoupons } from '@claimline/coupons/http';
+import type { Changes } from '@claimline/db/changes';
+import { isTransient } from '@claimline/db/error';
+import type { Sql } from '@claimline/db/pool';
+import { createKeyCheck } from '@claimline/http/access';
+import { problemResponse } from '@claimline/http/problem';
+import { createRequestLog } from '@claimline/http/request-log';
+import { createRouter } from '@claimline/http/router';
+import { AppError } from '@claimline/kernel/error';
+import type { Engine } from '@claimline/queue/engine';
+import type { Logger } from '@claimline/telemetry/log';
+import type { Config } from '../config.ts';
+import { mountBoard } from './board.ts';
+import { mountDocs } from './docs.ts';
+import { mountOperations } from './operations.ts';
+
+export type House = {
+  config: Config;
+  log: Logger;
+  sql: Sql;
+  changes: Changes;
+  engine: Engine;
+  ticketKey: Buffer;
+  isReady: () => boolean;
+};
+
+/** Everything the API answers: each slice's calls, the reference, the operator's pages. */
+export async function createApp(house: House) {
+  const { config, log, sql, changes, engine, ticketKey } = house;
+  const requireKey = createKeyCheck(config.OPERATOR_KEY);
+  const requestLog = createRequestLog(log);
+  const router = createRouter({
+    authorize: (c, access) => (access === 'public' ? undefined : requireKey(c)),
+    translate,
+    observe: requestLog.observe,
+  });
+  const { app } = router;
+  const onError = (error: Error) => log.error({ err: error }, 'background error');
+
+  mountCoupons(router, { sql });
+  const directory = await openDirectory(sql, changes);
+  const claims = await mountClaims(router, { sql, changes, engine, directory, ticketKey, onError });
+  mountOperations(router, { sql, engine, isReady: house.isReady });
+  mountDocs(router);
+  mountBoard(app, { engine, requireKey, isWritable: config.BOARD_WRITABLE });
+
+  for (const [route, methods] of router.methodsOf)
+    app.all(route, c => {
+      const allow = methods.join(', ');
+      const response = problemResponse(
+        c,
+        new AppError('method_not_allowed', `only ${allow} is answered here`),
+      );
+      response.headers.set('Allow', allow);
+      return response;
+    });
+  app.notFound(c => problemResponse(c, new AppError('not_found', 'there is nothing at this address')));
+  app.onError((error, c) => {
+    log.error({ err: error }, 'unexpected error');
+    return problemResponse(c, translate(error));
+  });
+
+  return { app, release: claims.release };
+}
+
+/** A store that is away is no surprise: the caller is told to come again. */
+function translate(error: unknown): unknown {
+  if (!isTransient(error)) return error;
+  return new AppError('unavailable', 'the database cannot be reached, try again', {
+    retryAfterSeconds: 1,
+    cause: error,
+  });
+}

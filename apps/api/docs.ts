@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { createDocument } from '@claimline/http/openapi';
+import { reply, replyRaw } from '@claimline/http/reply';
+import type { Router } from '@claimline/http/router';
+import { problems } from '@claimline/kernel/error';
+import { VERSION } from '../version.ts';
+
+/** Scalar needs inline styles; scripts come from here only, and nothing is fetched from elsewhere. */
+const pagePolicy =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+  "font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'";
+
+const referencePage = `<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Claimline API reference</title></head>
+<body>
+<script id="api-reference" data-url="/openapi.json" data-configuration='{"withDefaultFonts":false,"telemetry":false,"hideClientButton":true,"agent":{"disabled":true}}'></script>
+<script src="/docs/scalar.js"></script>
+</body></html>`;
+
+const html = { 'Content-Type': 'text/html; charset=UTF-8', 'Cache-Control': 'no-cache' };
+
+/** The OpenAPI document, the reference that shows it, and what each problem code means. */
+export function mountDocs(router: Router) {
+  const { app, registry } = router;
+  const bundle = createRequire(import.meta.url).resolve('@scalar/api-reference/browser/standalone.js');
+  let script: string | undefined;
+  let document: unknown;
+
+  app.get('/openapi.json', c => {
+    document ??= createDocument(registry, VERSION);
+    return reply(c, 200, document, { 'Cache-Control': 'no-cache' });
+  });
+  app.get('/docs', c => replyRaw(c, 200, referencePage, { ...html, 'Content-Security-Policy': pagePolicy }));
+  app.get('/docs/scalar.js', c => {
+    script ??= readFileSync(bundle, 'utf8');
+    return replyRaw(c, 200, script, {
+      'Content-Type': 'text/javascript; charset=UTF-8',
+      'Cache-Control': 'public, max-age=86400',
+    });
+  });
+  app.get('/docs/problems', c =>
+    replyRaw(c, 200, problemsPage(), { ...html, 'Content-Security-Policy': pagePolicy }),
+  );
+}
+
+function problemsPage(): string {
+  const rows = Object.entries(problems).map(
+    ([code, { status, title }]) =>
+      `<tr id="${code}"><td><code>${code}</code></td><td>${status}</td><td>${title}</td></tr>`,
+  );
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Claimline problem codes</title>
+<style>body{font-family:sans-serif;margin:2rem;max-width:60rem}td,th{padding:.4rem 1rem .4rem 0;text-align:left}
+tr:target{background:#ffd}</style></head>
+<body><h1>Problem codes</h1><p>Every error names one of these in <code>code</code>.</p>
+<table><tr><th>Code</th><th>Status</th><th>Meaning</th></tr>${rows.join('\n')}</table></body></html>`;
+}

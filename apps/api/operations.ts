@@ -1,0 +1,110 @@
+import type { Sql } from '@claimline/db/pool';
+import { reply, replyRaw } from '@claimline/http/reply';
+import type { Router } from '@claimline/http/router';
+import { withDeadline } from '@claimline/kernel/backoff';
+import type { Engine } from '@claimline/queue/engine';
+import { registry } from '@claimline/telemetry/metrics';
+import { z } from 'zod';
+
+/** A store that does not answer a ping within this counts as down. */
+const PING_MS = 2000;
+
+const checkSchema = z.object({ status: z.enum(['up', 'down']), latency_ms: z.number() });
+const healthSchema = z
+  .object({
+    status: z.enum(['healthy', 'unhealthy']),
+    timestamp: z.iso.datetime(),
+    uptime_seconds: z.number(),
+    error: z.string().optional(),
+    checks: z.object({ postgres: checkSchema, queue: checkSchema }),
+  })
+  .meta({ id: 'Health' });
+
+/** Health, liveness, readiness and metrics. */
+export function mountOperations(
+  router: Router,
+  { sql, engine, isReady }: { sql: Sql; engine: Engine; isReady: () => boolean },
+) {
+  router.add(
+    {
+      method: 'get',
+      path: '/health',
+      id: 'health',
+      tag: 'Operations',
+      summary: 'Whether the stores answer, for people and monitors',
+      access: 'public',
+      answers: {
+        200: { description: 'Healthy', schema: healthSchema },
+        503: { description: 'A store does not answer', schema: healthSchema },
+      },
+    },
+    async ({ c }) => {
+      const [postgres, queue] = await Promise.all([check(sql`select 1`), check(engine.ping())]);
+      const isHealthy = postgres.status === 'up' && queue.status === 'up';
+      const error = postgres.status === 'down' ? 'database connection failed' : 'queue connection failed';
+      return reply(c, isHealthy ? 200 : 503, {
+        status: isHealthy ? 'healthy' : 'unhealthy',
+        timestamp: new Date().toISOString(),
+        uptime_seconds: Math.round(process.uptime() * 1000) / 1000,
+        ...(!isHealthy && { error }),
+        checks: { postgres, queue },
+      });
+    },
+  );
+
+  router.add(
+    {
+      method: 'get',
+      path: '/livez',
+      id: 'livez',
+      tag: 'Operations',
+      summary: 'Whether the process turns; looks at nothing else',
+      access: 'public',
+      answers: { 200: { description: 'It does' } },
+    },
+    ({ c }) => reply(c, 200, { status: 'alive' }),
+  );
+
+  router.add(
+    {
+      method: 'get',
+      path: '/readyz',
+      id: 'readyz',
+      tag: 'Operations',
+      summary:
+        'Whether this process takes requests; a store that is away is no reason to send them elsewhere',
+      access: 'public',
+      answers: { 200: { description: 'It does' }, 503: { description: 'It is stopping' } },
+    },
+    ({ c }) => (isReady() ? reply(c, 200, { status: 'ready' }) : reply(c, 503, { status: 'stopping' })),
+  );
+
+  router.add(
+    {
+      method: 'get',
+      path: '/metrics',
+      id: 'metrics',
+      tag: 'Operations',
+      summary: 'Prometheus metrics of this process',
+      access: 'keyed',
+      answers: { 200: { description: 'Metrics', schema: z.string(), type: 'text/plain' } },
+    },
+    async ({ c }) =>
+      replyRaw(c, 200, await registry.metrics(), {
+        'Content-Type': registry.contentType,
+        'Cache-Control': 'no-store',
+      }),
+  );
+}
+
+async function check(ping: PromiseLike<unknown>) {
+  const startedMs = performance.now();
+  const isUp = await withDeadline('ping', PING_MS, Promise.resolve(ping)).then(
+    () => true,
+    () => false,
+  );
+  return {
+    status: isUp ? 'up' : 'down',
+    latency_ms: Math.round((performance.now() - startedMs) * 100) / 100,
+  };
+}

@@ -1,0 +1,76 @@
+import { openChanges } from '@claimline/db/changes';
+import { assertSchema } from '@claimline/db/migrate';
+import { openPool } from '@claimline/db/pool';
+import { isLoopback } from '@claimline/http/access';
+import { serve } from '@claimline/http/serve';
+import { pause } from '@claimline/kernel/backoff';
+import { openEngine } from '@claimline/queue/open';
+import { metrics } from '@claimline/telemetry/metrics';
+import type { Running, Setting } from '../process.ts';
+import { requireDatabaseUrl } from '../process.ts';
+import { createApp } from './app.ts';
+import { readTicketKey } from './ticket-key.ts';
+
+/** Starts the HTTP process. */
+export async function startApi({ config, log, closers, retry }: Setting): Promise<Running> {
+  const databaseUrl = requireDatabaseUrl(config);
+  if (!config.OPERATOR_KEY && !isLoopback(config.HOST))
+    throw new Error(`HOST is ${config.HOST}, which others can reach: set OPERATOR_KEY, or HOST=127.0.0.1`);
+  if (!config.OPERATOR_KEY) log.warn('no OPERATOR_KEY: everything is open to everybody on this machine');
+
+  const onError = (error: unknown) => {
+    metrics.errors.inc({ where: 'background' });
+    log.error({ err: error }, 'background error');
+  };
+  const onNotice = (notice: { code: string }) => {
+    if (notice.code === '25001') metrics.notices25001.inc();
+  };
+  const sql = openPool({
+    url: databaseUrl,
+    applicationName: 'claimline api',
+    max: config.DATABASE_CONNECTIONS,
+    onNotice,
+  });
+  closers.push('postgres', () => sql.end({ timeout: 5 }));
+  await retry('postgres', () => assertSchema(sql));
+  const changes = await openChanges({ url: databaseUrl, applicationName: 'claimline api listen', onError });
+  closers.push('changes', () => changes.close());
+  const engine = await retry('the queue', () =>
+    openEngine({
+      redisUrl: config.REDIS_URL,
+      databaseUrl,
+      sql,
+      changes,
+      side: 'accepting',
+      lanesMost: 0,
+      onError,
+    }),
+  );
+  closers.push('queue', () => engine.close());
+
+  let isReady = true;
+  const ticketKey = await readTicketKey(sql);
+  const { app, release } = await createApp({
+    config,
+    log,
+    sql,
+    changes,
+    engine,
+    ticketKey,
+    isReady: () => isReady,
+  });
+  const serving = await serve(app.fetch, config.HOST, config.PORT);
+  log.info({ host: config.HOST, port: serving.port, engine: engine.kind }, 'listening');
+
+  return {
+    address: `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${serving.port}`,
+    async stop(withinMs) {
+      isReady = false;
+      serving.drain();
+      await pause(config.DRAIN_SECONDS * 1000);
+      release();
+      const { cut } = await serving.close(withinMs);
+      if (cut) throw new Error('requests were cut off at the deadline');
+    },
+  };
+}

@@ -1,0 +1,117 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
+import { onOff, parseSettings, type SettingsShape, wholeNumber } from '@claimline/kernel/config';
+import { logLevels } from '@claimline/telemetry/log';
+import { z } from 'zod';
+
+/** A setting's schema, with what `.env.example` says about it. */
+function setting<Schema extends z.ZodType>(schema: Schema, text: string, isSecret = false): Schema {
+  return schema.meta({ text, isSecret }) as Schema;
+}
+
+function url(schemes: string[]) {
+  const message = `must be an address that starts with ${schemes.map(scheme => `${scheme}//`).join(' or ')}`;
+  return z.string().refine(text => URL.canParse(text) && schemes.includes(new URL(text).protocol), message);
+}
+
+/**
+ * Every setting of every process, so that one .env serves them all. This file is the only reader of
+ * the environment. Limits that nobody should need to turn are constants beside what they limit.
+ */
+export const settings = {
+  PORT: setting(wholeNumber({ min: 0, max: 65_535, fallback: 3000 }), 'Port of the API; 0 takes a free one.'),
+  HOST: setting(
+    z.string().default('127.0.0.1'),
+    'Address the API listens on. Any but a loopback address needs OPERATOR_KEY.',
+  ),
+  OPERATOR_KEY: setting(
+    z.string().min(16, 'must have at least 16 characters').optional(),
+    'Key for everything but claiming: coupons, lists, metrics, the board. Without it all is open, on loopback only.',
+    true,
+  ),
+  DATABASE_URL: setting(
+    url(['postgres:', 'postgresql:']).optional(),
+    'Postgres 14 or newer. Without it `npm start` runs an embedded one in DATA_DIR.',
+    true,
+  ),
+  REDIS_URL: setting(
+    url(['redis:', 'rediss:']).optional(),
+    'Redis 6.2 or newer, maxmemory-policy noeviction. Without it the queue is in Postgres too, at a tenth of the speed.',
+    true,
+  ),
+  DATA_DIR: setting(z.string().default('.data'), 'Where the embedded Postgres keeps its data.'),
+  LOG_LEVEL: setting(
+    z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
+    'Least level of the JSON log on standard output.',
+  ),
+  SHUTDOWN_TIMEOUT_SECONDS: setting(
+    wholeNumber({ min: 1, max: 600, fallback: 30 }),
+    'A process that was told to stop is gone by then, whatever is under way.',
+  ),
+  DRAIN_SECONDS: setting(
+    wholeNumber({ min: 0, max: 60, fallback: 0 }),
+    'Time between "not ready" and closing the door, for a load balancer to notice. 5 is usual on Kubernetes.',
+  ),
+  DATABASE_CONNECTIONS: setting(
+    wholeNumber({ min: 1, max: 200, fallback: 10 }),
+    'Most Postgres connections of a process for queries (each needs a few more to listen).',
+  ),
+  LANES_PER_WORKER: setting(
+    wholeNumber({ min: 1, max: 10_000, fallback: 1000 }),
+    'Most lanes a worker has open on Redis; one costs about 0.3 MB and a connection.',
+  ),
+  LANES_PER_WORKER_POSTGRES: setting(
+    wholeNumber({ min: 1, max: 200, fallback: 20 }),
+    'The same without Redis, where every open lane holds a Postgres connection.',
+  ),
+  WORKER_PORT: setting(
+    wholeNumber({ min: 0, max: 65_535, fallback: 0 }),
+    'Port on HOST where a worker answers /livez, /readyz and /metrics; 0 for none.',
+  ),
+  BOARD_WRITABLE: setting(onOff(false), 'Whether operators may retry, pause and clean in Bull Board.'),
+  REFUSALS_KEPT_DAYS: setting(
+    wholeNumber({ min: 1, max: 3650, fallback: 30 }),
+    'How long the ticket of a refused claim can be read. Claims are kept for ever.',
+  ),
+  RATE_LIMITS: setting(onOff(true), 'Rate limits; off for load tests. There are none yet.'),
+  WEBHOOK_ALLOW_HOSTS: setting(
+    z.string().optional(),
+    'Private hosts that may receive webhooks. There are none yet.',
+  ),
+} as const satisfies SettingsShape;
+
+export type Config = ReturnType<typeof readConfig>;
+
+/** The process's settings: the environment, over a .env file in the working folder. Throws ConfigError. */
+export function readConfig(overrides: Record<string, string> = {}) {
+  const file = existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {};
+  return parseSettings(settings, { ...process.env, ...overrides }, file);
+}
+
+/** The settings as lines NAME=value, secrets masked; `# default` where nothing was set. */
+export function printConfig(config: Config): string {
+  return Object.entries(config)
+    .map(([name, value]) => `${name}=${value === undefined ? '' : maskSecret(name as keyof Config, value)}`)
+    .join('\n');
+}
+
+function maskSecret(name: keyof Config, value: unknown): string {
+  if (!settings[name].meta()?.isSecret)
+    return typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value);
+  const text = String(value);
+  if (!URL.canParse(text)) return '********';
+  const address = new URL(text);
+  if (address.password) address.password = '********';
+  return address.toString();
+}
+
+/** The text of .env.example: every setting with what it is for and its default. */
+export function envExample(): string {
+  const lines = Object.entries(settings).map(([name, schema]) => {
+    const fallback = (schema as z.ZodType).safeParse(undefined).data;
+    const text = String(schema.meta()?.text);
+    const value = typeof fallback === 'boolean' ? (fallback ? 'on' : 'off') : (fallback ?? '');
+    return `# ${text}\n# ${name}=${value}\n`;
+  });
+  return `# Every setting, with its default. Copy to .env and take the # away where you need another.\n\n${lines.join('\n')}`;
+}

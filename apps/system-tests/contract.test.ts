@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import { aroundRequests } from './contract/around-requests.ts';
+import { claimRefusals } from './contract/claim-refusals.ts';
+import { claims } from './contract/claims.ts';
+import { couponChanges } from './contract/coupon-changes.ts';
+import { coupons } from './contract/coupons.ts';
+import { hostileText } from './contract/hostile-text.ts';
+import { simpleForm } from './contract/simple-form.ts';
+import { tickets } from './contract/tickets.ts';
+import { onEachEngine } from './engines.ts';
+
+onEachEngine({}, stack => {
+  simpleForm(stack);
+  coupons(stack);
+  couponChanges(stack);
+  claims(stack);
+  claimRefusals(stack);
+  tickets(stack);
+  aroundRequests(stack);
+  hostileText(stack);
+
+  test('the same processes answered all of it', () => {
+    const { apis, workers } = stack().pids();
+    for (const pid of [...apis, ...workers]) expect(process.kill(pid, 0)).toBe(true);
+    expect([apis.length, workers.length]).toEqual([1, 1]);
+  });
+});

@@ -1,0 +1,108 @@
+import { awaitUntil } from './await-until.ts';
+import { type Child, type Exit, startChild } from './child.ts';
+import { freePort } from './free-port.ts';
+
+const healthyWithinMs = 45_000;
+
+/** The API and worker processes of one stack. */
+export interface Fleet {
+  /** The base addresses of the APIs; a replaced API keeps its address. */
+  addresses: string[];
+  pids(): { apis: number[]; workers: number[] };
+  /** Signals the i-th worker ever started; answers how it ended, or nothing for SIGSTOP and SIGCONT. */
+  killWorker(index: number, signal: NodeJS.Signals): Promise<Exit | undefined>;
+  killApi(index: number, signal?: NodeJS.Signals): Promise<Exit | undefined>;
+  /** Starts one more worker and answers its index, without waiting until it works. */
+  startWorker(): number;
+  /** Starts an API again at the address of the first one that ended, and waits until it is healthy. */
+  startApi(): Promise<void>;
+  /** Does something while no worker moves, so that claims stay undecided. */
+  whileWorkersStand<T>(work: () => Promise<T>): Promise<T>;
+  /** The last lines of every process. */
+  logs(): string;
+  /** The names of the processes that ended and were not asked to. */
+  crashed(): string[];
+  /** Awaits that every API is healthy; gives up as soon as a process has ended. */
+  healthy(): Promise<void>;
+  /** Kills whatever runs. */
+  end(): Promise<void>;
+}
+
+/** Starts the processes, each with `environment` and each API with a PORT of its own, and waits for nothing. */
+export async function startFleet(
+  environment: Record<string, string>,
+  count: { apis: number; workers: number },
+): Promise<Fleet> {
+  const ports = await freePorts(count.apis);
+  const addresses = ports.map(port => `http://127.0.0.1:${port}`);
+  const apis = ports.map((_, index) => newApi(index));
+  const workers: Child[] = [];
+  for (let index = 0; index < count.workers; index++) startWorker();
+
+  function newApi(index: number): Child {
+    return startProcess(`api ${index}`, 'api', { ...environment, PORT: String(ports[index]) });
+  }
+  function startWorker(): number {
+    return workers.push(startProcess(`worker ${workers.length}`, 'worker', environment)) - 1;
+  }
+  const all = () => [...apis, ...workers];
+  const living = (some: Child[]) => some.filter(child => !child.exit);
+  const pidsOf = (some: Child[]) => some.map(child => child.pid);
+  return {
+    addresses,
+    pids: () => ({ apis: pidsOf(apis), workers: pidsOf(workers) }),
+    killWorker: (index, signal) => workers[index]!.signal(signal),
+    killApi: (index, signal = 'SIGKILL') => apis[index]!.signal(signal),
+    startWorker,
+    async startApi() {
+      const index = apis.findIndex(child => child.exit);
+      apis[index] = newApi(index);
+      await isHealthy(addresses[index]!);
+    },
+    async whileWorkersStand(work) {
+      const standing = living(workers);
+      for (const child of standing) await child.signal('SIGSTOP');
+      try {
+        return await work();
+      } finally {
+        for (const child of standing) await child.signal('SIGCONT');
+      }
+    },
+    logs: () =>
+      all()
+        .map(child => `--- ${child.name}\n${child.lines.join('\n')}`)
+        .join('\n'),
+    crashed: () =>
+      all()
+        .filter(child => child.exit && !child.asked)
+        .map(child => child.name),
+    async healthy() {
+      const ends = all().map(async child => {
+        await child.exited;
+        throw new Error(`${child.name} ended`);
+      });
+      await Promise.race([Promise.all(addresses.map(isHealthy)), ...ends]);
+    },
+    async end() {
+      await Promise.all(living(all()).map(child => child.signal('SIGKILL')));
+    },
+  };
+}
+
+function startProcess(name: string, app: string, environment: Record<string, string>): Child {
+  return startChild(name, process.execPath, ['--import', 'tsx', `apps/${app}/main.ts`], environment);
+}
+
+async function isHealthy(address: string): Promise<void> {
+  await awaitUntil(
+    `${address} to be healthy`,
+    async () => (await fetch(`${address}/health`)).ok,
+    healthyWithinMs,
+  );
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const ports = new Set<number>();
+  while (ports.size < count) ports.add(await freePort());
+  return [...ports];
+}

@@ -1,0 +1,40 @@
+import { type Serving, serve } from '@claimline/http/serve';
+import type { Host } from '@claimline/queue/host';
+import { registry } from '@claimline/telemetry/metrics';
+import type { Config } from '../config.ts';
+
+/** A worker whose last round with the queue store is older than this is not ready. */
+const ROUND_AGE_MS = 10_000;
+
+/** A worker's own port for probes and Prometheus, where one is configured. */
+export async function servePort({
+  config,
+  host,
+  onLanes,
+}: {
+  config: Config;
+  host: Host;
+  onLanes: (count: number) => void;
+}): Promise<Serving | undefined> {
+  if (config.WORKER_PORT === 0) return undefined;
+  return serve(
+    async request => {
+      const { pathname } = new URL(request.url);
+      if (pathname === '/livez') return Response.json({ status: 'alive' });
+      if (pathname === '/readyz') {
+        const isReady = performance.now() - host.lastRoundMs < ROUND_AGE_MS;
+        return Response.json(
+          { status: isReady ? 'ready' : 'away from the queue' },
+          { status: isReady ? 200 : 503 },
+        );
+      }
+      if (pathname === '/metrics') {
+        onLanes(host.lanes.length);
+        return new Response(await registry.metrics(), { headers: { 'Content-Type': registry.contentType } });
+      }
+      return new Response('not found', { status: 404 });
+    },
+    config.HOST,
+    config.WORKER_PORT,
+  );
+}

@@ -1,0 +1,69 @@
+import { createClaimLanes } from '@claimline/claims/jobs';
+import { openChanges } from '@claimline/db/changes';
+import { assertSchema } from '@claimline/db/migrate';
+import { openPool } from '@claimline/db/pool';
+import { openHost } from '@claimline/queue/host';
+import { openEngine } from '@claimline/queue/open';
+import { metrics } from '@claimline/telemetry/metrics';
+import type { Running, Setting } from '../process.ts';
+import { requireDatabaseUrl } from '../process.ts';
+import { servePort } from './port.ts';
+import { startSchedule } from './schedule.ts';
+
+/** A settle that takes this long is broken off; it is retried by its job. */
+const SETTLE_TIMEOUT_MS = 30_000;
+
+/** Starts the job process: it opens the lanes that are wanted, and does what is due from time to time. */
+export async function startWorker({ config, log, closers, retry }: Setting): Promise<Running> {
+  const databaseUrl = requireDatabaseUrl(config);
+  const onError = (error: unknown) => {
+    metrics.errors.inc({ where: 'background' });
+    log.error({ err: error }, 'background error');
+  };
+  const onNotice = (notice: { code: string }) => {
+    if (notice.code === '25001') metrics.notices25001.inc();
+  };
+  const sql = openPool({
+    url: databaseUrl,
+    applicationName: 'claimline worker',
+    max: config.DATABASE_CONNECTIONS,
+    statementTimeoutMs: SETTLE_TIMEOUT_MS,
+    settings: { enable_seqscan: 'off' }, // See "Plan" in claims/settle.sql.
+    onNotice,
+  });
+  closers.push('postgres', () => sql.end({ timeout: 5 }));
+  await retry('postgres', () => assertSchema(sql));
+  const changes = await openChanges({
+    url: databaseUrl,
+    applicationName: 'claimline worker listen',
+    onError,
+  });
+  closers.push('changes', () => changes.close());
+  const lanesMost = config.REDIS_URL ? config.LANES_PER_WORKER : config.LANES_PER_WORKER_POSTGRES;
+  const engine = await retry('the queue', () =>
+    openEngine({
+      redisUrl: config.REDIS_URL,
+      databaseUrl,
+      sql,
+      changes,
+      side: 'working',
+      lanesMost,
+      onError,
+    }),
+  );
+  closers.push('queue', () => engine.close());
+
+  const lanes = createClaimLanes({ engine, sql, onError });
+  const host = await openHost({ engine, lanesMost, open: lanes.open, isDone: lanes.isDone, onError });
+  const schedule = startSchedule({ config, sql, log });
+  const port = await servePort({ config, host, onLanes: count => metrics.lanesOpen.set(count) });
+  log.info({ engine: engine.kind, lanes_most: lanesMost }, 'working');
+
+  return {
+    async stop(withinMs) {
+      schedule.stop();
+      await host.close();
+      await port?.close(withinMs);
+    },
+  };
+}

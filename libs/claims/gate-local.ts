@@ -1,0 +1,165 @@
+import type { CouponFacts } from '@claimline/coupons';
+import { LRUCache } from 'lru-cache';
+import { type Candidate, closedReason, type Gate, gateLimits, type Holder, type Verdict } from './gate.ts';
+import { greatestLine } from './gate-redis.ts';
+import { type LineState, lineLimits } from './line.ts';
+
+/** What one process remembers of one coupon; see gate/admit.lua for the same in Redis. */
+type Memory = {
+  coupon: CouponFacts | null;
+  held: Map<string, { count: number; ticket: string }>;
+  queued: Map<string, { line: number; ticket: string }>;
+  tickets: Map<string, { line: number; admittedMs: number; userId: string }>;
+  line: number;
+  done: number;
+  rate: { perSecond: number | null; sinceMs: number; n: number };
+};
+
+/** The gate of one API process where there is no Redis. It hears what was settled through Postgres. */
+export function createLocalGate(): Gate {
+  const memories = new LRUCache<string, Memory>({ max: gateLimits.couponsMost });
+
+  function memoryOf(couponId: string): Memory {
+    let memory = memories.get(couponId);
+    if (!memory) {
+      memory = {
+        coupon: null,
+        held: new Map(),
+        queued: new Map(),
+        tickets: new Map(),
+        line: 0,
+        done: 0,
+        rate: { perSecond: null, sinceMs: 0, n: 0 },
+      };
+      memories.set(couponId, memory);
+    }
+    return memory;
+  }
+
+  function lineState(memory: Memory): LineState {
+    const isRecent = performance.now() - memory.rate.sinceMs < lineLimits.rateAgeMs;
+    return {
+      done: memory.done,
+      inLine: memory.queued.size,
+      perSecond: isRecent ? memory.rate.perSecond : null,
+    };
+  }
+
+  function judge(memory: Memory, coupon: CouponFacts, candidate: Candidate, nowMs?: number): Verdict {
+    const held = memory.held.get(candidate.userId);
+    if (held && held.count >= coupon.perUserLimit)
+      return { kind: 'refused', reason: 'already_claimed', heldTicket: held.ticket || null };
+    const waiting = memory.queued.get(candidate.userId);
+    if (waiting) return { kind: 'joined', ticket: waiting.ticket };
+    const closed = closedReason(coupon, coupon.remaining, nowMs);
+    if (closed) return { kind: 'refused', reason: closed, heldTicket: null };
+    if (memory.queued.size >= gateLimits.lineMost) return { kind: 'full' };
+    enter(memory, { ...candidate, line: ++memory.line });
+    return { kind: 'admitted', line: memory.line };
+  }
+
+  function enter(memory: Memory, { userId, ticket, line }: Candidate & { line: number }) {
+    memory.queued.set(userId, { line, ticket });
+    memory.tickets.set(ticket, { line, admittedMs: performance.now(), userId });
+  }
+
+  function leave(memory: Memory, ticket: string): boolean {
+    const place = memory.tickets.get(ticket);
+    if (!place) return false;
+    memory.tickets.delete(ticket);
+    if (memory.queued.get(place.userId)?.ticket === ticket) memory.queued.delete(place.userId);
+    memory.done++;
+    return true;
+  }
+
+  function countRate(memory: Memory, left: number) {
+    const nowMs = performance.now();
+    const { rate } = memory;
+    const spanMs = nowMs - rate.sinceMs;
+    if (rate.sinceMs === 0 || spanMs > lineLimits.rateAgeMs) {
+      memory.rate = { perSecond: null, sinceMs: nowMs, n: 0 };
+      return;
+    }
+    rate.n += left;
+    if (spanMs < 1000) return;
+    const perSecond = (rate.n * 1000) / spanMs;
+    const blended = rate.perSecond === null ? perSecond : (rate.perSecond + perSecond) / 2;
+    memory.rate = { perSecond: blended, sinceMs: nowMs, n: 0 };
+  }
+
+  return {
+    isShared: false,
+
+    async admit(coupon, candidates, nowMs) {
+      const memory = memoryOf(coupon.id);
+      const known = memory.coupon;
+      if (!known || known.epoch < coupon.epoch) return 'load';
+      if (known.epoch > coupon.epoch) return 'stale';
+      const verdicts = candidates.map(candidate => judge(memory, known, candidate, nowMs));
+      return { verdicts, line: lineState(memory) };
+    },
+
+    async load(coupon, held, inLine) {
+      const holders: Holder[] = [];
+      for await (const page of held) holders.push(...page);
+      const memory = memoryOf(coupon.id);
+      if (memory.coupon && memory.coupon.epoch >= coupon.epoch) return;
+      memory.held = new Map(holders.map(one => [one.userId, { count: one.count, ticket: one.ticket }]));
+      for (const one of inLine) if (!memory.queued.has(one.userId)) enter(memory, one);
+      memory.line = Math.max(memory.line, greatestLine(inLine));
+      memory.done = memory.line - memory.queued.size;
+      memory.coupon = coupon;
+    },
+
+    async settled(news) {
+      const memory = memories.get(news.couponId);
+      if (!memory) return;
+      let left = 0;
+      const isSameEpoch = memory.coupon !== null && memory.coupon.epoch === news.state?.epoch;
+      for (const [ticket, decision] of news.decisions) {
+        if (leave(memory, ticket)) left++;
+        if (!isSameEpoch) continue;
+        const { userId } = decision;
+        if (decision.status === 'granted') memory.held.set(userId, { count: decision.held, ticket });
+        if (decision.status === 'refused' && decision.heldTicket)
+          memory.held.set(userId, { count: Number.MAX_SAFE_INTEGER, ticket: decision.heldTicket });
+      }
+      if (left > 0) countRate(memory, left);
+      if (memory.coupon && news.state && isSameEpoch && memory.coupon.revision < news.state.revision)
+        memory.coupon = { ...memory.coupon, ...news.state };
+    },
+
+    async giveBack(couponId, entries) {
+      const memory = memories.get(couponId);
+      if (memory) for (const entry of entries) leave(memory, entry.ticket);
+    },
+
+    async find(couponId, ticket) {
+      const memory = memories.get(couponId);
+      const place = memory?.tickets.get(ticket);
+      return memory && place ? { userId: place.userId, line: place.line, state: lineState(memory) } : null;
+    },
+
+    async readLine(couponId) {
+      const memory = memories.get(couponId);
+      return memory ? lineState(memory) : { done: 0, inLine: 0, perSecond: null };
+    },
+
+    async sweep(couponId, olderThanMs) {
+      const memory = memories.get(couponId);
+      if (!memory) return { swept: 0, left: 0 };
+      const before = performance.now() - olderThanMs;
+      const old = [...memory.tickets].filter(([, place]) => place.admittedMs <= before);
+      for (const [ticket] of old) leave(memory, ticket);
+      return { swept: old.length, left: memory.tickets.size };
+    },
+
+    forgetAll() {
+      for (const memory of memories.values()) memory.coupon = null;
+    },
+
+    couponsInLine() {
+      return [...memories.entries()].filter(([, memory]) => memory.tickets.size > 0).map(([id]) => id);
+    },
+  };
+}

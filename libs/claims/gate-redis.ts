@@ -1,0 +1,152 @@
+import { readFileSync } from 'node:fs';
+import type { Scripts } from '@claimline/queue/engine';
+import { type Gate, gateLimits, type InLine, type Verdict } from './gate.ts';
+import { laneOf } from './lane-name.ts';
+import type { LineState } from './line.ts';
+import type { Decision, Reason } from './outcome.ts';
+
+/** Entries that travel in one command of a load. */
+const PAGE = 1000;
+/** A person of whom settle only said "has it already" holds as many as one can. */
+const HELD_ENOUGH = 2_147_483_647;
+
+/** The gate in Redis, one memory for all processes: a few hashes a coupon, one script a verb (gate/*.lua). */
+export function createRedisGate(scripts: Scripts): Gate {
+  const script = (verb: string) =>
+    scripts.load(
+      `gate_${verb.replace('-', '_')}`,
+      readFileSync(new URL(`./gate/${verb}.lua`, import.meta.url), 'utf8'),
+    );
+  const admit = script('admit');
+  const open = script('open');
+  const hold = script('hold');
+  const restore = script('restore');
+  const settled = script('settled');
+  const giveBack = script('give-back');
+  const find = script('find');
+
+  // The hash tag is the lane's, so that a coupon's gate and queue share a slot of a cluster.
+  const key = (couponId: string, part: string) => `{${laneOf(couponId)}}:gate:${part}`;
+  const lineKeys = (couponId: string) => ['coupon', 'queued', 'tickets'].map(part => key(couponId, part));
+  const heldKey = (couponId: string, epoch: number) => key(couponId, `held:${epoch}`);
+
+  return {
+    isShared: true,
+
+    async admit(coupon, candidates, nowMs) {
+      const [header, ...verdicts] = (await admit(
+        [...lineKeys(coupon.id), heldKey(coupon.id, coupon.epoch)],
+        [
+          coupon.epoch,
+          nowMs === undefined ? '' : Math.round(nowMs),
+          gateLimits.lineMost,
+          gateLimits.idleS,
+          ...candidates.flatMap(candidate => [candidate.userId, candidate.ticket]),
+        ],
+      )) as [string, ...string[]];
+      if (header === 'load' || header === 'stale') return header;
+      return { verdicts: verdicts.map(parseVerdict), line: parseLine(header) };
+    },
+
+    async load(coupon, held, inLine) {
+      for await (const holders of held) {
+        if (holders.length === 0) continue;
+        const entries = holders.flatMap(one => [one.userId, `${one.count} ${one.ticket}`]);
+        await hold([heldKey(coupon.id, coupon.epoch)], [gateLimits.idleS, ...entries]);
+      }
+      const [couponKey, queuedKey, ticketsKey] = lineKeys(coupon.id) as [string, string, string];
+      for (let from = 0; from < inLine.length; from += PAGE) {
+        const page = inLine.slice(from, from + PAGE);
+        await restore(
+          [queuedKey, ticketsKey],
+          page.flatMap(one => [one.ticket, one.userId, one.line]),
+        );
+      }
+      await open(
+        [couponKey, queuedKey],
+        [
+          coupon.epoch,
+          coupon.revision,
+          coupon.remaining,
+          coupon.status,
+          coupon.startsAtMs ?? '',
+          coupon.endsAtMs ?? '',
+          coupon.perUserLimit,
+          greatestLine(inLine),
+        ],
+      );
+    },
+
+    async settled(news) {
+      const { epoch, revision, remaining } = news.state ?? { epoch: 0, revision: 0, remaining: 0 };
+      const entries = [...news.decisions].flatMap(([ticket, decision]) => [
+        decision.userId,
+        ticket,
+        heldValue(ticket, decision),
+      ]);
+      await settled(
+        [...lineKeys(news.couponId), heldKey(news.couponId, epoch)],
+        [epoch, revision, remaining, gateLimits.idleS, ...entries],
+      );
+    },
+
+    async giveBack(couponId, entries) {
+      await giveBack(lineKeys(couponId), [-1, ...entries.flatMap(entry => [entry.userId, entry.ticket])]);
+    },
+
+    async find(couponId, ticket) {
+      const [header, place] = (await find(lineKeys(couponId), [ticket])) as [string, string?];
+      if (place === undefined) return null;
+      const space = place.indexOf(' ');
+      return {
+        line: Number(place.slice(0, space)),
+        userId: place.slice(space + 1),
+        state: parseLine(header),
+      };
+    },
+
+    async readLine(couponId) {
+      const [header] = (await find(lineKeys(couponId), [''])) as [string];
+      return parseLine(header);
+    },
+
+    async sweep(couponId, olderThanMs) {
+      const [swept, left] = (await giveBack(lineKeys(couponId), [olderThanMs])) as [number, number];
+      return { swept, left };
+    },
+
+    forgetAll() {},
+    couponsInLine: () => [],
+  };
+}
+
+/** What the person of a decided ticket is known to hold now, or "". */
+function heldValue(ticket: string, decision: Decision): string {
+  if (decision.status === 'granted') return `${decision.held} ${ticket}`;
+  if (decision.status === 'refused' && decision.heldTicket) return `${HELD_ENOUGH} ${decision.heldTicket}`;
+  return '';
+}
+
+/** The greatest line number among claims in the queue; 0 when there is none. */
+export function greatestLine(inLine: InLine[]): number {
+  return inLine.reduce((greatest, one) => Math.max(greatest, one.line), 0);
+}
+
+function parseVerdict(text: string): Verdict {
+  const rest = text.slice(2);
+  if (text.startsWith('a ')) return { kind: 'admitted', line: Number(rest) };
+  if (text.startsWith('j ')) return { kind: 'joined', ticket: rest };
+  if (text.startsWith('h ')) return { kind: 'refused', reason: 'already_claimed', heldTicket: rest || null };
+  if (text.startsWith('r '))
+    return {
+      kind: 'refused',
+      reason: rest as Exclude<Reason, 'coupon_not_found' | 'already_claimed'>,
+      heldTicket: null,
+    };
+  return { kind: 'full' };
+}
+
+function parseLine(header: string): LineState {
+  const [done, inLine, rate] = header.split(' ').map(Number) as [number, number, number];
+  return { done, inLine, perSecond: rate > 0 ? rate : null };
+}

@@ -1,0 +1,85 @@
+import type { CouponFacts } from '@claimline/coupons';
+import type { LineState } from './line.ts';
+import type { Reason, Settled } from './outcome.ts';
+
+/**
+ * The gate: the door before the queue. It remembers per coupon who is in line, who holds a claim
+ * and what the newest settle left over, and refuses at once what settle would refuse. It never
+ * grants, and it counts nothing down: sold out is what a settle or the table said, not a guess
+ * from admissions. So an admission that comes to nothing takes no unit from anybody, and with the
+ * gate taken out every outcome is the same.
+ *
+ * Two forms, one conformance suite (gate.testsuite.ts): gate-redis.ts, shared by all processes, and
+ * gate-local.ts, which each API process keeps for itself where there is no Redis.
+ */
+export type Gate = {
+  /** One memory for all processes. Then the worker tells it what was settled, else each API process hears it. */
+  readonly isShared: boolean;
+  /**
+   * One call for all claims of a coupon that arrived together; verdicts in their order.
+   * `stale`: the gate has seen a newer coupon than `coupon`. `load`: it remembers nothing of this
+   * coupon (or only of an older epoch): call {@link Gate.load}, then again.
+   *
+   * @param nowMs the database's clock; undefined when unknown, then windows are left to settle
+   */
+  admit(
+    coupon: CouponFacts,
+    candidates: Candidate[],
+    nowMs: number | undefined,
+  ): Promise<{ verdicts: Verdict[]; line: LineState } | 'stale' | 'load'>;
+  /** Remembers who holds a claim (pages of `held`), then who is in line, then opens for the coupon's epoch. */
+  load(coupon: CouponFacts, held: AsyncIterable<Holder[]>, inLine: InLine[]): Promise<void>;
+  /** Takes in what a settle decided. May be told twice. */
+  settled(news: Settled): Promise<void>;
+  /** Takes admissions back whose job was not added. */
+  giveBack(couponId: string, entries: Candidate[]): Promise<void>;
+  /** An undecided ticket's person and line number, with the state of the line. */
+  find(couponId: string, ticket: string): Promise<{ userId: string; line: number; state: LineState } | null>;
+  readLine(couponId: string): Promise<LineState>;
+  /**
+   * Gives back admissions older than `olderThanMs`. To be called only when the lane has no job:
+   * then their job was never added, or was lost. Returns how many were given back and how many
+   * younger ones are left.
+   */
+  sweep(couponId: string, olderThanMs: number): Promise<{ swept: number; left: number }>;
+  /** Forgets everything that may have changed unheard. Does nothing where the gate is shared. */
+  forgetAll(): void;
+  /** Coupons with somebody in line; a shared gate leaves that to the lanes and answers none. */
+  couponsInLine(): string[];
+};
+
+export type Candidate = { userId: string; ticket: string };
+export type Holder = { userId: string; count: number; ticket: string };
+export type InLine = Candidate & { line: number };
+
+export type Verdict =
+  | { kind: 'admitted'; line: number }
+  | { kind: 'joined'; ticket: string }
+  | { kind: 'refused'; reason: Exclude<Reason, 'coupon_not_found'>; heldTicket: string | null }
+  | { kind: 'full' };
+
+export const gateLimits = {
+  /** Undecided claims of one coupon; beyond it claims are answered 503. About 1.3 kB each in Redis. */
+  lineMost: 1_000_000,
+  /** A coupon that nobody asked for this long is forgotten, and loaded again when somebody does. */
+  idleS: 24 * 3600,
+  /** Coupons that a process without Redis remembers. */
+  couponsMost: 10_000,
+  /** Admissions whose job never came are given back after this: five times what adding may take. */
+  orphanMs: 10_000,
+} as const;
+
+/** Why the coupon as a whole refuses, in settle's order, or null. */
+export function closedReason(
+  coupon: Pick<CouponFacts, 'status' | 'startsAtMs' | 'endsAtMs'>,
+  remaining: number,
+  nowMs: number | undefined,
+): Exclude<Reason, 'already_claimed' | 'coupon_not_found'> | null {
+  if (coupon.status === 'paused') return 'paused';
+  if (coupon.status === 'ended') return 'ended';
+  if (nowMs !== undefined) {
+    if (coupon.endsAtMs !== null && coupon.endsAtMs <= nowMs) return 'ended';
+    if (coupon.startsAtMs !== null && coupon.startsAtMs > nowMs) return 'not_started';
+  }
+  return remaining <= 0 ? 'sold_out' : null;
+}

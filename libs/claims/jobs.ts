@@ -1,0 +1,20 @@
+import type { Sql } from '@claimline/db/pool';
+import type { Engine, OpenLane } from '@claimline/queue/engine';
+import { createGate } from './create-gate.ts';
+import { openLane } from './lane.ts';
+import { couponOf } from './lane-name.ts';
+import { sweepLine } from './sweep.ts';
+
+export { pruneRefusals } from './prune.ts';
+
+/** How a worker process opens the lanes of coupons, and knows that one is done. */
+export function createClaimLanes(house: { engine: Engine; sql: Sql; onError: (error: Error) => void }) {
+  const gate = createGate(house.engine);
+  return {
+    open: (lane: string): OpenLane => openLane(lane, { ...house, gate }),
+    async isDone(lane: string): Promise<boolean> {
+      const couponId = couponOf(lane);
+      return couponId === null || !gate.isShared || sweepLine({ engine: house.engine, gate }, couponId);
+    },
+  };
+}

@@ -1,0 +1,147 @@
+import type { Sql } from '@claimline/db/pool';
+import { backoffMs, pause } from '@claimline/kernel/backoff';
+import { createTrain } from '@claimline/kernel/train';
+import { type Engine, type LaneJob, type OpenLane, Poison, Postponed } from '@claimline/queue/engine';
+import { metrics } from '@claimline/telemetry/metrics';
+import { z } from 'zod';
+import type { Gate } from './gate.ts';
+import { couponOf } from './lane-name.ts';
+import type { Decision, Settled } from './outcome.ts';
+import { type Batch, fail, StoppedError, settle } from './settle.ts';
+import type { JobClaim, JobData } from './train.ts';
+
+export const laneLimits = {
+  /** Jobs in hand: with several API processes one statement takes the claims of several jobs. */
+  inHand: 16,
+  gateRetryBaseMs: 50,
+  gateRetryMostMs: 2000,
+} as const;
+
+const jobSchema = z.object({
+  coupon: z.uuid(),
+  name: z.string(),
+  claims: z
+    .array(z.tuple([z.string(), z.string(), z.number()], z.string()).transform(claim => claim as JobClaim))
+    .min(1),
+});
+
+/** What became of a job's claims, kept with the job for the board. */
+export type JobSummary = { granted: number; refused: number };
+
+type House = { engine: Engine; sql: Sql; gate: Gate; onError: (error: Error) => void };
+
+/**
+ * A coupon's lane: takes its jobs in order and settles them single-file, ONE statement in flight.
+ * Jobs that arrive meanwhile are taken together by the next statement, in line order.
+ */
+export function openLane(lane: string, { engine, sql, gate, onError }: House): OpenLane {
+  const stop = new AbortController();
+  const train = createTrain<JobData, JobSummary | Error>({ seats: laneLimits.inHand, depart: settleJobs });
+
+  async function settleJobs(jobs: JobData[]): Promise<(JobSummary | Error)[]> {
+    const decisions = new Map<string, Decision>();
+    const failures = new Map<string, Error>();
+    for (const batch of batchesOf(jobs)) await settleBatch(batch, decisions, failures);
+    return jobs.map(job => summarize(job, decisions, failures));
+  }
+
+  /** A batch that fails by surprise is settled claim by claim, so that a poisonous one harms nobody else. */
+  async function settleBatch(batch: Batch, decisions: Map<string, Decision>, failures: Map<string, Error>) {
+    try {
+      const news = await settle(sql, batch, stop.signal);
+      await tellGate(news);
+      for (const { decisions: decided } of news)
+        for (const [ticket, decision] of decided) decisions.set(ticket, decision);
+    } catch (error) {
+      if (error instanceof StoppedError || batch.claims.length === 1)
+        for (const [ticket] of batch.claims) failures.set(ticket, error as Error);
+      else
+        for (const claim of batch.claims)
+          await settleBatch({ ...batch, claims: [claim] }, decisions, failures);
+    }
+  }
+
+  /** The shared gate hears of it before the job counts as done: a dead worker's job is settled again and tells it. */
+  async function tellGate(news: Settled[]) {
+    countDecided(news);
+    if (!gate.isShared) return;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await Promise.all(news.map(one => gate.settled(one)));
+        return;
+      } catch (error) {
+        if (stop.signal.aborted) throw new StoppedError('stopped while the gate was away', { cause: error });
+        onError(error as Error);
+        await pause(
+          backoffMs(attempt, { baseMs: laneLimits.gateRetryBaseMs, maxMs: laneLimits.gateRetryMostMs }),
+          stop.signal,
+        );
+      }
+    }
+  }
+
+  async function handle(job: LaneJob): Promise<JobSummary> {
+    const parsed = jobSchema.safeParse(job.data);
+    if (!parsed.success || parsed.data.coupon !== couponOf(lane))
+      throw new Poison(`not a claim job: ${parsed.error?.issues[0]?.message ?? 'of another coupon'}`);
+    const summary = await train.board(parsed.data);
+    if (summary instanceof StoppedError) throw new Postponed();
+    if (summary instanceof Error) throw summary;
+    return summary;
+  }
+
+  async function onDead(job: LaneJob, error: Error) {
+    metrics.jobsDead.inc();
+    onError(error);
+    const parsed = jobSchema.safeParse(job.data);
+    if (!parsed.success || parsed.data.coupon !== couponOf(lane)) return;
+    const { coupon, name, claims } = parsed.data;
+    await fail(sql, { couponId: coupon, couponName: name, claims });
+    const entries = claims.map(([ticket, userId]) => ({ ticket, userId }));
+    if (gate.isShared) await gate.giveBack(coupon, entries);
+  }
+
+  const opened = engine.openLane(lane, { inHand: laneLimits.inHand, handle, onDead, onError });
+  return {
+    close() {
+      stop.abort();
+      return opened.close();
+    },
+    get lastBusyMs() {
+      return opened.lastBusyMs;
+    },
+  };
+}
+
+/** One batch in line order, each ticket once. Jobs of one lane are of one coupon. */
+function batchesOf(jobs: JobData[]): Batch[] {
+  const [first] = jobs;
+  if (!first) return [];
+  const byTicket = new Map(jobs.flatMap(job => job.claims).map(claim => [claim[0], claim]));
+  const claims = [...byTicket.values()].sort((a, b) => a[2] - b[2]);
+  return [{ couponId: first.coupon, couponName: first.name, claims }];
+}
+
+function summarize(
+  job: JobData,
+  decisions: Map<string, Decision>,
+  failures: Map<string, Error>,
+): JobSummary | Error {
+  const summary: JobSummary = { granted: 0, refused: 0 };
+  for (const [ticket] of job.claims) {
+    const failure = failures.get(ticket);
+    if (failure) return failure;
+    if (decisions.get(ticket)?.status === 'granted') summary.granted++;
+    else summary.refused++;
+  }
+  return summary;
+}
+
+function countDecided(news: Settled[]) {
+  for (const { decisions } of news)
+    for (const decision of decisions.values())
+      metrics.decided.inc({
+        outcome: decision.status,
+        reason: decision.status === 'refused' ? decision.reason : '',
+      });
+}

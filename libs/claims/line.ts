@@ -1,0 +1,36 @@
+/** What the gate knows of a coupon's line; rates are units a second. */
+export type LineState = {
+  /** Undecided claims. */
+  inLine: number;
+  /** Claims decided since the line began. */
+  done: number;
+  /** Decided claims a second, or null when nothing was decided lately: then nobody can say. */
+  perSecond: number | null;
+};
+
+export const lineLimits = {
+  /** A rate that is older than this says nothing about now. */
+  rateAgeMs: 10_000,
+  retryAfterLeastS: 1,
+  retryAfterMostS: 30,
+} as const;
+
+/** Position in line (1 is next), people ahead, and the estimate, honest when there is none. */
+export function describePlace(line: number, state: LineState) {
+  const ahead = Math.max(0, line - 1 - state.done);
+  const eta =
+    state.perSecond === null
+      ? { known: false }
+      : { known: true, seconds: Math.ceil((ahead + 1) / state.perSecond) };
+  return { position: ahead + 1, ahead, eta };
+}
+
+/**
+ * When to ask again, in whole seconds: the estimate with a jitter of a quarter either way, so that
+ * 100,000 who wait do not come back in step.
+ */
+export function retryAfterSeconds(line: number, state: LineState): number {
+  const seconds = state.perSecond === null ? 1 : (line - state.done) / state.perSecond;
+  const jittered = seconds * (0.75 + Math.random() / 2);
+  return Math.min(lineLimits.retryAfterMostS, Math.max(lineLimits.retryAfterLeastS, Math.ceil(jittered)));
+}

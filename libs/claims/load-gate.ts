@@ -1,0 +1,81 @@
+import type { CouponFacts } from '@claimline/coupons';
+import type { Sql } from '@claimline/db/pool';
+import type { Engine } from '@claimline/queue/engine';
+import type { Gate, Holder, InLine } from './gate.ts';
+import { laneOf } from './lane-name.ts';
+import type { JobData } from './train.ts';
+
+const limits = {
+  /** Claims read at once. 1,000,000 claims load in about 5 s, 1,000 in a few milliseconds. */
+  page: 2000,
+  /** Jobs looked at for people in line. */
+  jobsMost: 100_000,
+} as const;
+
+/** Rebuilds what the gate remembers of a coupon; concurrent callers share one run. */
+export type LoadGate = (coupon: CouponFacts) => Promise<void>;
+
+/**
+ * The gate's memory is a cache: who holds a claim comes from Postgres, who is in line from the
+ * queue. People decided in between are in both; settle gives them their answer again.
+ */
+export function createLoadGate({ sql, gate, engine }: { sql: Sql; gate: Gate; engine: Engine }): LoadGate {
+  const running = new Map<string, Promise<void>>();
+
+  async function load(coupon: CouponFacts) {
+    const inLine = await listInLine(engine, coupon.id);
+    const decided = await decidedAmong(sql, inLine);
+    const open = inLine.filter(one => !decided.has(one.ticket));
+    await gate.load(coupon, holders(sql, coupon.name), open);
+  }
+
+  return coupon => {
+    const key = `${coupon.id} ${coupon.epoch}`;
+    let run = running.get(key);
+    if (!run) {
+      run = load(coupon).finally(() => running.delete(key));
+      running.set(key, run);
+    }
+    return run;
+  };
+}
+
+/** Undecided claims of the coupon's lane, from its jobs. */
+export async function listInLine(engine: Engine, couponId: string): Promise<InLine[]> {
+  const jobs = (await engine.listUndecided(laneOf(couponId), limits.jobsMost)) as Partial<JobData>[];
+  return jobs
+    .flatMap(job => (Array.isArray(job?.claims) ? job.claims : []))
+    .filter(claim => Array.isArray(claim))
+    .map(([ticket, userId, line]) => ({ ticket, userId, line: Number(line) }));
+}
+
+/** Jobs that a lane is completing right now hold claims that are decided. */
+async function decidedAmong(sql: Sql, inLine: InLine[]): Promise<Set<string>> {
+  const decided = new Set<string>();
+  for (let from = 0; from < inLine.length; from += limits.page) {
+    const tickets = inLine.slice(from, from + limits.page).map(one => one.ticket);
+    const rows = await sql<{ ticket: string }[]>`
+      select ticket from claims where ticket = any(${tickets})
+      union all
+      select ticket from refusals where ticket = any(${tickets})`;
+    for (const row of rows) decided.add(row.ticket);
+  }
+  return decided;
+}
+
+async function* holders(sql: Sql, couponName: string): AsyncGenerator<Holder[]> {
+  let after = 0;
+  for (;;) {
+    const rows = await sql<{ user_id: string; count: number; ticket: string | null; sequence: number }[]>`
+      select user_id, ticket, sequence, (
+        select count(*) from claims mine where mine.user_id = claims.user_id and mine.coupon_name = claims.coupon_name
+      ) as count
+      from claims
+      where coupon_name = ${couponName} and sequence > ${after}
+      order by sequence limit ${limits.page}`;
+    yield rows.map(row => ({ userId: row.user_id, count: row.count, ticket: row.ticket ?? '' }));
+    const last = rows.at(-1);
+    if (!last || rows.length < limits.page) return;
+    after = last.sequence;
+  }
+}

@@ -1,0 +1,58 @@
+/** Why a claim was refused. The gate refuses with the same reasons, in the same order, as settle. */
+export type Reason = 'already_claimed' | 'paused' | 'ended' | 'not_started' | 'sold_out' | 'coupon_not_found';
+
+/** What became of a person's claim. `held`: how many the person then has of this coupon. `failed` is no outcome but a surprise that an operator may retry. */
+export type Decision = { userId: string; decidedAtMs: number } & (
+  | { status: 'granted'; claimId: string; sequence: number; held: number }
+  | { status: 'refused'; reason: Reason; heldTicket: string | null }
+  | { status: 'failed' }
+);
+
+/** One settle statement's news about a coupon, as it travels through Postgres' notifications. */
+export type Settled = {
+  couponId: string;
+  couponName: string;
+  /** null when the coupon is gone: then nothing else is known about it either. */
+  state: { epoch: number; revision: number; remaining: number } | null;
+  /** By ticket. */
+  decisions: Map<string, Decision>;
+};
+
+/** The channel that settle.sql and fail.sql notify. */
+export const SETTLED_CHANNEL = 'claimline_settled';
+
+type Payload = {
+  coupon: string;
+  name: string;
+  epoch?: number | null;
+  revision?: number | null;
+  remaining?: number | null;
+  at: number;
+  outcomes: [ticket: string, userId: string, kind: 'g' | 'r' | 'f', ...rest: unknown[]][];
+};
+
+/** Reads a payload of settle.sql or fail.sql. */
+export function parseSettled(text: string): Settled {
+  const { coupon, name, epoch, revision, remaining, at, outcomes } = JSON.parse(text) as Payload;
+  const decisions = new Map<string, Decision>();
+  for (const [ticket, userId, kind, ...rest] of outcomes)
+    decisions.set(ticket, toDecision(userId, at, kind, rest));
+  const isKnown = typeof epoch === 'number' && typeof revision === 'number' && typeof remaining === 'number';
+  const state = isKnown ? { epoch, revision, remaining } : null;
+  return { couponId: coupon, couponName: name, state, decisions };
+}
+
+function toDecision(userId: string, decidedAtMs: number, kind: 'g' | 'r' | 'f', rest: unknown[]): Decision {
+  if (kind === 'g') {
+    const [sequence, claimId, held] = rest as [number, number, number];
+    return { userId, decidedAtMs, status: 'granted', claimId: claimIdText(claimId), sequence, held };
+  }
+  if (kind === 'f') return { userId, decidedAtMs, status: 'failed' };
+  const [reason, heldTicket] = rest as [Reason, string | null];
+  return { userId, decidedAtMs, status: 'refused', reason, heldTicket };
+}
+
+/** A claim's id as clients see it. */
+export function claimIdText(id: number): string {
+  return `clm_${id}`;
+}

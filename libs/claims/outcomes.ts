@@ -1,0 +1,121 @@
+import type { Changes } from '@claimline/db/changes';
+import { metrics } from '@claimline/telemetry/metrics';
+import { LRUCache } from 'lru-cache';
+import type { Gate } from './gate.ts';
+import { type Decision, parseSettled, SETTLED_CHANNEL } from './outcome.ts';
+import type { Tickets } from './ticket.ts';
+
+export const outcomesLimits = {
+  /** Decided tickets remembered by an API process, about 500 bytes each. */
+  ticketsMost: 100_000,
+  /** Coupons whose changes are remembered; see `ageOf`. */
+  couponsMost: 50_000,
+} as const;
+
+/** A decided ticket. */
+export type Decided = { couponName: string; decision: Decision };
+
+type Kept = Decided & { age: number };
+
+/**
+ * What an API process has heard of outcomes. Every settle says what it decided when it commits
+ * (settle.sql), so whoever waits is woken by that, and a poll of a decided ticket costs no query.
+ * What was missed while the connection was away is read from Postgres when somebody asks.
+ */
+export type Outcomes = {
+  /** A decided ticket that is remembered. */
+  get(ticket: string): Decided | undefined;
+  /** Remembers a decided ticket that was read from Postgres. */
+  keep(ticket: string, decided: Decided): void;
+  /**
+   * Resolves when the ticket is decided, or when there may be news that went unheard, or after
+   * `waitMs`, or when `signal` aborts. Look again after it.
+   */
+  wait(ticket: string, waitMs: number, signal?: AbortSignal): Promise<void>;
+  /** Lets everybody go who waits: the process is stopping. */
+  release(): void;
+};
+
+export async function openOutcomes({
+  changes,
+  gate,
+  tickets,
+}: {
+  changes: Changes;
+  gate: Gate;
+  tickets: Tickets;
+}): Promise<Outcomes> {
+  const kept = new LRUCache<string, Kept>({ max: outcomesLimits.ticketsMost });
+  const waiting = new Map<string, Set<() => void>>();
+  let released = false;
+
+  // A coupon that was changed by hand may have lost claims: what was remembered before is not
+  // believed any more. Ages only rise, so one that was forgotten is never taken for a younger one.
+  const ages = new LRUCache<string, number>({ max: outcomesLimits.couponsMost });
+  let clock = 0;
+  let allAge = 0;
+  const ageOf = (couponName: string) => Math.max(allAge, ages.get(couponName) ?? allAge);
+
+  function wake(ticket: string) {
+    for (const resume of waiting.get(ticket) ?? []) resume();
+  }
+  function wakeAll() {
+    for (const resumes of waiting.values()) for (const resume of resumes) resume();
+  }
+  function keep(ticket: string, decided: Decided) {
+    kept.set(ticket, { ...decided, age: ageOf(decided.couponName) });
+  }
+
+  await changes.on(SETTLED_CHANNEL, payload => {
+    const news = parseSettled(payload);
+    if (!gate.isShared) void gate.settled(news);
+    for (const [ticket, decision] of news.decisions) {
+      keep(ticket, { couponName: news.couponName, decision });
+      if (waiting.has(ticket)) {
+        const issued = tickets.read(ticket);
+        if (issued) metrics.ticketSeconds.observe(Math.max(0, Date.now() - issued.createdAtMs) / 1000);
+        wake(ticket);
+      }
+    }
+  });
+  await changes.on('claimline_coupons', couponName => {
+    if (couponName === '') allAge = ++clock;
+    else ages.set(couponName, ++clock);
+  });
+  changes.onReconnect(() => {
+    allAge = ++clock;
+    gate.forgetAll();
+    wakeAll();
+  });
+
+  return {
+    get(ticket) {
+      const found = kept.get(ticket);
+      return found && found.age === ageOf(found.couponName) ? found : undefined;
+    },
+    keep,
+    wait(ticket, waitMs, signal) {
+      if (released || signal?.aborted) return Promise.resolve();
+      return new Promise(resolve => {
+        const resumes = waiting.get(ticket) ?? new Set();
+        waiting.set(ticket, resumes);
+        metrics.waiters.inc();
+        const timer = setTimeout(resume, waitMs);
+        signal?.addEventListener('abort', resume, { once: true });
+        function resume() {
+          if (!resumes.delete(resume)) return;
+          metrics.waiters.dec();
+          clearTimeout(timer);
+          signal?.removeEventListener('abort', resume);
+          if (resumes.size === 0 && waiting.get(ticket) === resumes) waiting.delete(ticket);
+          resolve();
+        }
+        resumes.add(resume);
+      });
+    },
+    release() {
+      released = true;
+      wakeAll();
+    },
+  };
+}

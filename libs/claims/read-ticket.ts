@@ -1,0 +1,132 @@
+import type { Sql } from '@claimline/db/pool';
+import { AppError } from '@claimline/kernel/error';
+import type { Engine } from '@claimline/queue/engine';
+import { LRUCache } from 'lru-cache';
+import type { Gate } from './gate.ts';
+import type { LineState } from './line.ts';
+import { listInLine } from './load-gate.ts';
+import { claimIdText, type Reason } from './outcome.ts';
+import type { Decided, Outcomes } from './outcomes.ts';
+import type { Tickets } from './ticket.ts';
+
+/** A ticket as it stands. A queued one whose line number is null is in the queue, but not known to this gate. */
+export type TicketState = { ticket: string; createdAtMs: number; couponName: string; userId: string } & (
+  | { decided: Decided }
+  | { decided: null; line: number | null; state: LineState }
+);
+
+const limits = {
+  /** Names of coupons by identity that are remembered. */
+  namesMost: 50_000,
+  /** A lane is searched for lost tickets at most this often; the answer is shared meanwhile. */
+  searchEveryMs: 1000,
+} as const;
+
+type House = { sql: Sql; gate: Gate; engine: Engine; tickets: Tickets; outcomes: Outcomes };
+
+/**
+ * Reads a ticket: what this process heard, else the gate, else Postgres, which always knows an
+ * outcome. Errors: `ticket_not_found` for one that was never issued, `ticket_lost` for one that
+ * has neither an outcome nor a place in line.
+ */
+export function createTicketReader({ sql, gate, engine, tickets, outcomes }: House) {
+  const names = new LRUCache<string, string>({ max: limits.namesMost });
+  const searches = new LRUCache<string, Promise<Map<string, { userId: string }>>>({
+    max: limits.namesMost,
+    ttl: limits.searchEveryMs,
+  });
+
+  async function nameOf(couponId: string): Promise<string> {
+    const known = names.get(couponId);
+    if (known !== undefined) return known;
+    const [row] = await sql<{ name: string }[]>`select name from coupons where id = ${couponId}`;
+    if (row) names.set(couponId, row.name);
+    return row?.name ?? '';
+  }
+
+  async function findInQueue(couponId: string, ticket: string) {
+    let search = searches.get(couponId);
+    if (!search) {
+      search = listInLine(engine, couponId).then(line => new Map(line.map(one => [one.ticket, one])));
+      search.catch(() => searches.delete(couponId));
+      searches.set(couponId, search);
+    }
+    return (await search).get(ticket);
+  }
+
+  async function readDecided(ticket: string): Promise<Decided | undefined> {
+    const decided = await selectDecided(sql, ticket);
+    if (decided && decided.decision.status !== 'failed') outcomes.keep(ticket, decided);
+    return decided;
+  }
+
+  return {
+    /** Saves a look into Postgres later: the coupon of a ticket that was just issued. */
+    rememberName: (couponId: string, name: string) => void names.set(couponId, name),
+
+    async read(ticket: string): Promise<TicketState> {
+      const issued = tickets.read(ticket);
+      if (!issued) throw new AppError('ticket_not_found', 'ticket not found');
+      const { couponId, createdAtMs } = issued;
+      const asDecided = (decided: Decided) => ({
+        ticket,
+        createdAtMs,
+        couponName: decided.couponName,
+        userId: decided.decision.userId,
+        decided,
+      });
+
+      const heard = outcomes.get(ticket);
+      if (heard) return asDecided(heard);
+      const place = await gate.find(couponId, ticket);
+      if (place) {
+        const couponName = await nameOf(couponId);
+        return { ticket, createdAtMs, couponName, decided: null, ...place };
+      }
+      const stored = await readDecided(ticket);
+      if (stored) return asDecided(stored);
+      const queued = await findInQueue(couponId, ticket);
+      // Decided between the two looks, or truly nowhere.
+      const late = await readDecided(ticket);
+      if (late) return asDecided(late);
+      if (!queued)
+        throw new AppError('ticket_lost', 'the place in line of this ticket was lost, claim again');
+      const couponName = await nameOf(couponId);
+      const state = await gate.readLine(couponId);
+      return { ticket, createdAtMs, couponName, userId: queued.userId, decided: null, line: null, state };
+    },
+  };
+}
+
+export type TicketReader = ReturnType<typeof createTicketReader>;
+
+type DecidedRow = {
+  coupon_name: string;
+  user_id: string;
+  decided_at: Date;
+  claim_id: number | null;
+  sequence: number | null;
+  reason: string | null;
+};
+
+async function selectDecided(sql: Sql, ticket: string): Promise<Decided | undefined> {
+  const [row] = await sql<DecidedRow[]>`
+    select coupon_name, user_id, created_at as decided_at, id as claim_id, sequence, null as reason
+    from claims where ticket = ${ticket}
+    union all
+    select coupon_name, user_id, decided_at, null, null, reason from refusals where ticket = ${ticket}
+    limit 1`;
+  if (!row) return undefined;
+  const { coupon_name: couponName, user_id: userId } = row;
+  const decidedAtMs = row.decided_at.getTime();
+  if (row.claim_id !== null && row.sequence !== null) {
+    const claimId = claimIdText(row.claim_id);
+    return {
+      couponName,
+      decision: { userId, decidedAtMs, status: 'granted', claimId, sequence: row.sequence, held: 1 },
+    };
+  }
+  if (row.reason === 'failed') return { couponName, decision: { userId, decidedAtMs, status: 'failed' } };
+  const reason = row.reason as Reason;
+  return { couponName, decision: { userId, decidedAtMs, status: 'refused', reason, heldTicket: null } };
+}

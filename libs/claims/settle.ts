@@ -1,0 +1,82 @@
+import { isTransient, isUniqueViolation } from '@claimline/db/error';
+import type { Sql } from '@claimline/db/pool';
+import { sqlFile } from '@claimline/db/sql-file';
+import { backoffMs, pause } from '@claimline/kernel/backoff';
+import { metrics } from '@claimline/telemetry/metrics';
+import { parseSettled, type Settled } from './outcome.ts';
+import type { JobClaim } from './train.ts';
+
+const settleStatement = sqlFile(import.meta.url, './settle.sql');
+const failStatement = sqlFile(import.meta.url, './fail.sql');
+
+export const settleLimits = {
+  /** Runs of one batch that find the coupon changed under them; each means somebody else got on. */
+  staleMost: 50,
+  retryBaseMs: 50,
+  retryMostMs: 2000,
+} as const;
+
+/** Claims of one coupon in line order. */
+export type Batch = { couponId: string; couponName: string; claims: JobClaim[] };
+
+/** Thrown when the stop was asked for while Postgres was away: nothing is known to have happened. */
+export class StoppedError extends Error {}
+
+/**
+ * Settles a batch and answers with its news, some outcomes in each. Waits for Postgres as long as
+ * it is away, unless `signal` aborts: a connection that was cut after COMMIT was sent is no harm,
+ * since a ticket that was decided gets the same answer again.
+ *
+ * @param sql a pool with sequential scans off (see settle.sql)
+ */
+export async function settle(sql: Sql, batch: Batch, signal: AbortSignal): Promise<Settled[]> {
+  let failures = 0;
+  for (let stale = 0; stale <= settleLimits.staleMost; ) {
+    const stopTimer = metrics.settleSeconds.startTimer();
+    try {
+      const rows = await sql.unsafe<{ payload: string }[]>(settleStatement, parametersOf(batch), {
+        prepare: true,
+      });
+      stopTimer();
+      metrics.settleClaims.observe(batch.claims.length);
+      if (rows.length > 0) return rows.map(row => parseSettled(row.payload));
+      metrics.settleAgain.inc({ why: 'stale' });
+      stale++;
+    } catch (error) {
+      if (isUniqueViolation(error)) {
+        metrics.settleAgain.inc({ why: 'conflict' });
+        stale++; // Somebody else wrote the same claim in this instant; now it can be seen.
+        continue;
+      }
+      if (!isTransient(error)) throw error;
+      if (signal.aborted) throw new StoppedError('stopped while Postgres was away', { cause: error });
+      metrics.settleAgain.inc({ why: 'transient' });
+      failures++;
+      await pause(
+        backoffMs(failures, { baseMs: settleLimits.retryBaseMs, maxMs: settleLimits.retryMostMs }),
+        signal,
+      );
+    }
+  }
+  throw new Error(`the coupon changed ${settleLimits.staleMost} times under one settle`);
+}
+
+/** Records that the tickets of a dead job failed (see fail.sql). */
+export async function fail(sql: Sql, { couponId, couponName, claims }: Batch): Promise<void> {
+  await sql.unsafe(failStatement, [
+    couponId,
+    couponName,
+    claims.map(([ticket]) => ticket),
+    claims.map(([, userId]) => userId),
+  ]);
+}
+
+function parametersOf({ couponId, couponName, claims }: Batch) {
+  return [
+    couponId,
+    claims.map(([ticket]) => ticket),
+    claims.map(([, userId]) => userId),
+    claims.map(([, , , metadata]) => metadata ?? null),
+    couponName,
+  ];
+}

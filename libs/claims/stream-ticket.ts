@@ -1,0 +1,48 @@
+import type { Env } from '@claimline/http/scope';
+import type { Context } from 'hono';
+import { streamSSE } from 'hono/streaming';
+import type { Outcomes } from './outcomes.ts';
+import type { TicketReader } from './read-ticket.ts';
+import { viewTicket } from './ticket-view.ts';
+
+export const streamLimits = {
+  /** A comment line this often keeps proxies from closing a silent stream. */
+  heartbeatMs: 15_000,
+  /** The place in line is looked at this often, and told when it has changed. */
+  placeMs: 2000,
+  /** A browser that lost the stream comes back after this. */
+  retryMs: 2000,
+} as const;
+
+/**
+ * A ticket as server-sent events: `ticket` now and at each change, a heartbeat comment, and the
+ * end after the outcome.
+ */
+export function streamTicket(
+  c: Context<Env>,
+  ticket: string,
+  { reader, outcomes }: { reader: TicketReader; outcomes: Outcomes },
+  signal: AbortSignal,
+): Response {
+  return streamSSE(c, async stream => {
+    const left = new AbortController();
+    stream.onAbort(() => left.abort());
+    const gone = AbortSignal.any([left.signal, signal]);
+    let told = '';
+    let heartbeatAtMs = performance.now() + streamLimits.heartbeatMs;
+    for (let version = 1; !stream.aborted; ) {
+      const { body } = viewTicket(await reader.read(ticket));
+      const data = JSON.stringify(body);
+      if (data !== told) {
+        await stream.writeSSE({ event: 'ticket', data, id: String(version++), retry: streamLimits.retryMs });
+        told = data;
+      }
+      if (body.status !== 'queued' || gone.aborted) return;
+      await outcomes.wait(ticket, streamLimits.placeMs, gone);
+      if (performance.now() >= heartbeatAtMs) {
+        await stream.write(': still here\n\n');
+        heartbeatAtMs = performance.now() + streamLimits.heartbeatMs;
+      }
+    }
+  });
+}

@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import { describePlace, lineLimits, retryAfterSeconds } from './line.ts';
+import type { TicketState } from './read-ticket.ts';
+
+/** A ticket as the API shows it. */
+export const ticketSchema = z
+  .object({
+    ticket: z.string(),
+    coupon_name: z.string(),
+    user_id: z.string(),
+    status: z.enum(['queued', 'granted', 'refused', 'failed']),
+    reason: z
+      .enum(['already_claimed', 'sold_out', 'not_started', 'ended', 'paused', 'coupon_not_found'])
+      .optional(),
+    position: z.int().optional().describe('1 is next.'),
+    ahead: z.int().optional(),
+    eta: z.object({ known: z.boolean(), seconds: z.int().optional() }),
+    claim: z.object({ claim_id: z.string(), sequence: z.int(), code: z.string().optional() }).optional(),
+    deduplicated: z.literal(true).optional().describe('This person was in line already.'),
+    created_at: z.iso.datetime(),
+    decided_at: z.iso.datetime().optional(),
+  })
+  .meta({ id: 'Ticket' });
+
+export type TicketView = z.output<typeof ticketSchema>;
+
+/** The ticket's body, and Retry-After in seconds while it is queued. */
+export function viewTicket(state: TicketState): { body: TicketView; retryAfter: number | null } {
+  const base = {
+    ticket: state.ticket,
+    coupon_name: state.couponName,
+    user_id: state.userId,
+  };
+  const created_at = new Date(state.createdAtMs).toISOString();
+  if (state.decided === null) {
+    const place = state.line === null ? { eta: { known: false } } : describePlace(state.line, state.state);
+    const retryAfter =
+      state.line === null ? lineLimits.retryAfterLeastS : retryAfterSeconds(state.line, state.state);
+    return { body: { ...base, status: 'queued', ...place, created_at }, retryAfter };
+  }
+  const { decision } = state.decided;
+  return {
+    body: {
+      ...base,
+      status: decision.status,
+      ...(decision.status === 'refused' && { reason: decision.reason }),
+      eta: { known: true, seconds: 0 },
+      ...(decision.status === 'granted' && {
+        claim: { claim_id: decision.claimId, sequence: decision.sequence },
+      }),
+      created_at,
+      decided_at: new Date(decision.decidedAtMs).toISOString(),
+    },
+    retryAfter: null,
+  };
+}

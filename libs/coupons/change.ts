@@ -1,0 +1,32 @@
+import type { Sql } from '@claimline/db/pool';
+import { AppError } from '@claimline/kernel/error';
+import { type CouponRow, couponColumns } from './coupon.ts';
+import type { CouponChange } from './schemas.ts';
+
+/**
+ * Changes a coupon in one statement. The stock moves by as much as the amount, never under what is
+ * granted. The table's trigger tells every process; nothing else is to be told.
+ */
+export async function changeCoupon(sql: Sql, name: string, change: CouponChange): Promise<CouponRow> {
+  const { amount, discount, metadata, ...plain } = change;
+  const given = Object.entries(plain).filter(([, value]) => value !== undefined);
+  const sets = [
+    sql`updated_at = now()`,
+    ...given.map(([column, value]) => sql`${sql(column)} = ${value as string}`),
+    ...(amount === undefined
+      ? []
+      : [sql`amount = ${amount}`, sql`remaining_amount = remaining_amount + (${amount}::bigint - amount)`]),
+    ...(discount === undefined ? [] : [sql`discount = ${discount && sql.json(discount as never)}`]),
+    ...(metadata === undefined ? [] : [sql`metadata = ${sql.json(metadata as never)}`]),
+  ];
+  const [row] = await sql<CouponRow[]>`
+    update coupons set ${sets.flatMap((set, index) => (index === 0 ? [set] : [sql`, `, set]))}
+    where name = ${name}
+      and ${amount === undefined ? sql`true` : sql`remaining_amount + (${amount}::bigint - amount) >= 0`}
+    returning ${sql(couponColumns as unknown as string[])}`;
+  if (row) return row;
+  const [coupon] = await sql<{ granted: number }[]>`
+    select amount - remaining_amount as granted from coupons where name = ${name}`;
+  if (!coupon) throw new AppError('coupon_not_found', 'coupon not found');
+  throw new AppError('below_granted', `${coupon.granted} are granted already, the amount cannot be less`);
+}

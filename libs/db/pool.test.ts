@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { closePool, type Notice, openPool, type Sql } from './pool.ts';
+import { createTestDatabase, type TestDatabase } from './testing.ts';
+
+let database: TestDatabase;
+let sql: Sql;
+const notices: Notice[] = [];
+beforeAll(async () => {
+  database = await createTestDatabase({ empty: true });
+  sql = openPool({
+    url: database.url,
+    applicationName: 'pool test',
+    max: 2,
+    statementTimeoutMs: 300,
+    lockTimeoutMs: 0,
+    settings: { work_mem: '5MB' },
+    onNotice: notice => notices.push(notice),
+  });
+});
+afterAll(async () => {
+  await closePool(sql, 1);
+  await database.drop();
+});
+
+test('reads int8 as a number, also in arrays, timestamps as dates and json as it is', async () => {
+  const [row] = await sql`
+    select 9007199254740991::int8 as big, array[1, 2]::int8[] as many, count(*) as counted,
+           '2026-01-02T03:04:05.678Z'::timestamptz as at, '{"a": [1]}'::jsonb as json`;
+  expect(row).toEqual({
+    big: Number.MAX_SAFE_INTEGER,
+    many: [1, 2],
+    counted: 1,
+    at: new Date('2026-01-02T03:04:05.678Z'),
+    json: { a: [1] },
+  });
+});
+
+test('takes numbers, dates, arrays and json as parameters', async () => {
+  const [row] = await sql`
+    select ${Number.MAX_SAFE_INTEGER}::int8 as big, ${new Date(0)}::timestamptz as at,
+           ${['a', 'b,"c']}::text[] as texts, ${sql.json({ a: 1 })}::jsonb as json`;
+  expect(row).toEqual({
+    big: Number.MAX_SAFE_INTEGER,
+    at: new Date(0),
+    texts: ['a', 'b,"c'],
+    json: { a: 1 },
+  });
+});
+
+test('sets the limits and settings of its sessions, zero included', async () => {
+  const [row] = await sql`
+    select current_setting('application_name') as name, current_setting('statement_timeout') as statement,
+           current_setting('lock_timeout') as lock, current_setting('work_mem') as memory`;
+  expect(row).toEqual({ name: 'pool test', statement: '300ms', lock: '0', memory: '5MB' });
+  await expect(sql`select pg_sleep(5)`).rejects.toMatchObject({ code: '57014' });
+});
+
+test('hands notices on with their code', async () => {
+  await sql`do $$ begin raise notice using message = 'hello', errcode = '25001'; end $$`;
+  expect(notices).toContainEqual({ code: '25001', message: 'hello' });
+});

@@ -1,0 +1,57 @@
+import type { IncomingMessage } from 'node:http';
+import { AppError } from '@claimline/kernel/error';
+import type { Context } from 'hono';
+import { type Env, header } from './scope.ts';
+
+export const bodyLimits = {
+  /** The largest JSON body. */
+  jsonBytes: 1024 * 1024,
+  /** A larger body is read to its end and thrown away up to here, so that the client hears the 413. */
+  discardBytes: 32 * 1024 * 1024,
+} as const;
+
+const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
+
+/**
+ * The request's JSON. A missing content type is taken for JSON. Errors: 415 for another type, 413
+ * over the limit, 400 `invalid request body` for what is not JSON.
+ */
+export async function readJson(c: Context<Env>): Promise<unknown> {
+  const type = header(c, 'content-type');
+  if (type !== undefined && !JSON_TYPE.test(type))
+    throw new AppError('unsupported_media_type', 'the content type must be application/json');
+  const bytes = await readBytes(c.env.incoming, bodyLimits.jsonBytes);
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    throw new AppError('invalid_request', 'invalid request body', {
+      errors: [{ path: '', message: 'is not JSON' }],
+    });
+  }
+}
+
+/** Reads Node's request directly: a size limit costs nothing that way, chunked or not. */
+function readBytes(incoming: IncomingMessage, limitBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+
+    function onData(chunk: Buffer) {
+      size += chunk.length;
+      if (size <= limitBytes) chunks.push(chunk);
+      else if (size > bodyLimits.discardBytes) tooLarge();
+    }
+    function tooLarge() {
+      incoming.off('data', onData);
+      incoming.resume();
+      reject(new AppError('payload_too_large', `the body is larger than ${limitBytes} bytes`));
+    }
+    incoming.on('data', onData);
+    incoming.on('end', () => {
+      if (size > limitBytes) tooLarge();
+      else resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size));
+    });
+    incoming.on('error', reject);
+    incoming.on('close', () => reject(new AppError('invalid_request', 'the request was cut off')));
+  });
+}

@@ -1,0 +1,78 @@
+import { AppError, type FieldError } from '@claimline/kernel/error';
+import { z } from 'zod';
+
+/** What a field of the wrong JSON type is told; a body with one is not of the expected form at all. */
+const WRONG_TYPE = 'has the wrong type';
+
+export const fieldLimits = { textMost: 255, integerMost: 2_147_483_647 } as const;
+
+function typeOrMissing(issue: { input?: unknown }) {
+  return issue.input === undefined || issue.input === null ? 'is required' : WRONG_TYPE;
+}
+
+/** A name or id: 1 to 255 characters, not blank, nothing that Postgres cannot store. */
+export function requiredText() {
+  return z
+    .string({ error: typeOrMissing })
+    .min(1, 'is required')
+    .refine(text => text.length === 0 || text.trim() !== '', 'cannot be whitespace only')
+    .refine(text => isWithin(text, fieldLimits.textMost), `exceeds maximum length of ${fieldLimits.textMost}`)
+    .refine(isStorable, 'contains a character that cannot be stored');
+}
+
+/** A required whole number from `min` to `max`. */
+export function requiredInteger(min: number, max: number = fieldLimits.integerMost) {
+  return z
+    .number({ error: typeOrMissing })
+    .refine(Number.isInteger, WRONG_TYPE)
+    .min(min, `must be at least ${min}`)
+    .max(max, `must be at most ${max}`);
+}
+
+/** An ISO 8601 time with its offset from UTC, or null. */
+export function time() {
+  return z.iso.datetime({ offset: true, error: 'must be an ISO 8601 time such as 2026-12-24T18:00:00Z' });
+}
+
+/** Any JSON object, for a caller's own notes; at most 4,096 characters as JSON. */
+export function metadata() {
+  return z
+    .record(z.string(), z.json(), { error: WRONG_TYPE })
+    .refine(value => JSON.stringify(value).length <= 4096, 'is larger than 4096 characters')
+    .refine(
+      value => isStorable(JSON.stringify(value)) && !JSON.stringify(value).includes('\\u0000'),
+      'contains a character that cannot be stored',
+    );
+}
+
+/** Characters are counted as Postgres does, by code point. */
+function isWithin(text: string, most: number): boolean {
+  return text.length <= most || [...text].length <= most;
+}
+
+/** Postgres stores neither NUL nor half a surrogate pair. */
+export function isStorable(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed();
+}
+
+/** The value as the schema reads it, or a 400 that names every wrong field. */
+export function parseFields<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const errors = parsed.error.issues.flatMap(fieldErrors);
+  const first = errors[0] as FieldError;
+  const isForeign = errors.some(error => error.path === '' || error.message === WRONG_TYPE);
+  const message = isForeign ? 'invalid request body' : `invalid request: ${first.path} ${first.message}`;
+  throw new AppError('invalid_request', message, { errors });
+}
+
+function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
+  const path = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map(key => ({
+      path: [...issue.path, key].join('.'),
+      message: 'is not a field of this request',
+    }));
+  const isPlainTypeError = issue.code === 'invalid_type' && issue.message.startsWith('Invalid input');
+  return [{ path, message: isPlainTypeError ? WRONG_TYPE : issue.message }];
+}

@@ -1,0 +1,151 @@
+import { OpenAPIRegistry } from '@asteasolutions/zod-to-openapi';
+import { type ProblemCode, problems } from '@claimline/kernel/error';
+import { type Context, Hono } from 'hono';
+import type { z } from 'zod';
+import { readJson } from './body.ts';
+import { parseFields } from './fields.ts';
+import { problemResponse } from './problem.ts';
+import { type Env, header } from './scope.ts';
+
+/** Who may call: anybody, or somebody with a key. */
+export type Access = 'public' | 'keyed';
+
+/** One call of the API: what is checked and what the OpenAPI document says come from here. */
+export type Operation<Params, Query, Body> = {
+  method: 'get' | 'post' | 'patch' | 'delete';
+  /** With parameters in braces: /api/coupons/{name}. */
+  path: string;
+  id: string;
+  tag: string;
+  summary: string;
+  description?: string;
+  access: Access;
+  params?: Params;
+  query?: Query;
+  body?: Body;
+  headers?: z.ZodObject;
+  answers: Record<number, { description: string; schema?: z.ZodType; type?: string }>;
+  problems?: readonly ProblemCode[];
+};
+
+type Parsed<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined;
+
+/** What a handler gets: its fields, checked. */
+export type Input<Params, Query, Body> = {
+  c: Context<Env>;
+  params: Parsed<Params>;
+  query: Parsed<Query>;
+  body: Parsed<Body>;
+};
+
+/** What happens around every call; given by the app, so that this house stays without opinions. */
+export type Around = {
+  /** Throws an AppError when the caller may not. */
+  authorize(c: Context<Env>, access: Access): void;
+  /** Makes an expected failure of what a store threw; what it does not know it gives back. */
+  translate(error: unknown): unknown;
+  /** Told after every answer: route template, seconds, and the error that made it, if any. */
+  observe(c: Context<Env>, route: string, response: Response, startedMs: number, error: unknown): void;
+};
+
+/** The app's routes and their OpenAPI registry. */
+export function createRouter(around: Around) {
+  const app = new Hono<Env>();
+  const registry = new OpenAPIRegistry();
+  const methodsOf = new Map<string, string[]>();
+
+  function add<
+    Params extends z.ZodObject | undefined = undefined,
+    Query extends z.ZodObject | undefined = undefined,
+    Body extends z.ZodType | undefined = undefined,
+  >(
+    operation: Operation<Params, Query, Body>,
+    handle: (input: Input<Params, Query, Body>) => Response | Promise<Response>,
+  ) {
+    const { access, params, query, body } = operation;
+    const route = operation.path.replaceAll(/\{(\w+)\}/g, ':$1');
+    const { observe } = around;
+
+    app.on(operation.method.toUpperCase(), route, async function answer(c) {
+      const startedMs = performance.now();
+      let response: Response;
+      let failure: unknown;
+      try {
+        around.authorize(c, access);
+        response = await handle({
+          c,
+          params: params && parseFields(params, c.req.param()),
+          query: query && parseFields(query, c.req.query()),
+          body: body && parseFields(body, await readJson(c)),
+        } as Input<Params, Query, Body>);
+      } catch (error) {
+        failure = around.translate(error);
+        response = problemResponse(c, failure);
+      }
+      observe(c, operation.path, response, startedMs, failure);
+      return response;
+    });
+
+    methodsOf.set(route, [...(methodsOf.get(route) ?? []), operation.method.toUpperCase()]);
+    describe(registry, operation as Operation<z.ZodObject, z.ZodObject, z.ZodType>);
+  }
+
+  return { app, registry, add, methodsOf };
+}
+
+export type Router = ReturnType<typeof createRouter>;
+
+/** Codes that any call with the given parts may answer. */
+function problemsOf(operation: Operation<unknown, unknown, unknown>): ProblemCode[] {
+  const codes: ProblemCode[] = [...(operation.problems ?? [])];
+  if (operation.params || operation.query || operation.body) codes.push('invalid_request');
+  if (operation.body) codes.push('payload_too_large', 'unsupported_media_type');
+  if (operation.access === 'keyed') codes.push('unauthorized');
+  return [...new Set<ProblemCode>([...codes, 'unavailable'])];
+}
+
+function describe(registry: OpenAPIRegistry, operation: Operation<z.ZodObject, z.ZodObject, z.ZodType>) {
+  const { params, query, body, headers } = operation;
+  const answers = Object.entries(operation.answers).map(([status, { description, schema, type }]) => [
+    status,
+    { description, ...(schema && { content: { [type ?? 'application/json']: { schema } } }) },
+  ]);
+  const byStatus = groupByStatus(problemsOf(operation));
+  const failures = [...byStatus].map(([status, codes]) => [
+    String(status),
+    {
+      description: codes.map(code => `\`${code}\` ${problems[code].title}`).join('; '),
+      content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+    },
+  ]);
+  registry.registerPath({
+    method: operation.method,
+    path: operation.path,
+    operationId: operation.id,
+    tags: [operation.tag],
+    summary: operation.summary,
+    ...(operation.description && { description: operation.description }),
+    ...(operation.access === 'keyed' && { security: [{ key: [] }] }),
+    request: {
+      ...(params && { params }),
+      ...(query && { query }),
+      ...(headers && { headers: headers as never }),
+      ...(body && { body: { required: true, content: { 'application/json': { schema: body } } } }),
+    },
+    responses: Object.fromEntries([...failures, ...answers]),
+  });
+}
+
+/** `wait` of the Prefer header in whole seconds (RFC 7240), or null. */
+export function preferredWaitSeconds(c: Context<Env>, most: number): number | null {
+  const prefer = header(c, 'prefer');
+  const wait = prefer === undefined ? null : /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})"?/i.exec(prefer);
+  return wait ? Math.min(most, Math.max(1, Number(wait[1]))) : null;
+}
+
+function groupByStatus(codes: ProblemCode[]): Map<number, ProblemCode[]> {
+  const groups = new Map<number, ProblemCode[]>();
+  for (const code of codes)
+    groups.set(problems[code].status, [...(groups.get(problems[code].status) ?? []), code]);
+  return groups;
+}

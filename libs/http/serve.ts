@@ -1,0 +1,67 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { pause } from '@claimline/kernel/backoff';
+import { createAdaptorServer } from '@hono/node-server';
+
+export const serveLimits = {
+  /** Above the idle time of common load balancers (60 s), so that they close first. */
+  keepAliveMs: 65_000,
+  headersMs: 66_000,
+  /** A request has to arrive whole within this. */
+  requestMs: 60_000,
+  idleSweepMs: 100,
+} as const;
+
+type Fetch = Parameters<typeof createAdaptorServer>[0]['fetch'];
+
+/** An HTTP server that can finish what it has begun. */
+export type Serving = {
+  readonly port: number;
+  readonly isDraining: boolean;
+  /** From now on every answer says `Connection: close`, and readiness should say no. */
+  drain(): void;
+  /** Takes no connection more, waits for the requests under way up to `withinMs`, then cuts what is left. */
+  close(withinMs: number): Promise<{ cut: boolean }>;
+};
+
+/** Listens on host and port; port 0 takes a free one. Error: the port is taken. */
+export async function serve(fetch: Fetch, host: string, port: number): Promise<Serving> {
+  const server = createAdaptorServer({ fetch }) as Server;
+  server.keepAliveTimeout = serveLimits.keepAliveMs;
+  server.headersTimeout = serveLimits.headersMs;
+  server.requestTimeout = serveLimits.requestMs;
+  let isDraining = false;
+  // Before Hono's own listener: what is set here goes out with whatever is answered.
+  server.prependListener('request', (_, response) => {
+    if (isDraining) response.setHeader('Connection', 'close');
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+
+  return {
+    port: (server.address() as AddressInfo).port,
+    get isDraining() {
+      return isDraining;
+    },
+    drain() {
+      isDraining = true;
+    },
+    async close(withinMs) {
+      isDraining = true;
+      const deadlineMs = performance.now() + withinMs;
+      let isClosed = false;
+      server.close(() => {
+        isClosed = true;
+      });
+      // server.close() alone waits for keep-alive connections that may never ask again.
+      while (!isClosed && performance.now() < deadlineMs) {
+        server.closeIdleConnections();
+        await pause(serveLimits.idleSweepMs);
+      }
+      if (!isClosed) server.closeAllConnections();
+      return { cut: !isClosed };
+    },
+  };
+}

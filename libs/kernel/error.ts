@@ -1,0 +1,56 @@
+/**
+ * Everything that may go wrong for a caller, from one closed list. A code is stable: clients
+ * compare it. Each transport maps a code once (http/problem.ts).
+ */
+export const problems = {
+  invalid_request: { status: 400, title: 'The request is not valid' },
+  unauthorized: { status: 401, title: 'Credentials are missing or not valid' },
+  forbidden: { status: 403, title: 'Not allowed' },
+  not_found: { status: 404, title: 'There is nothing at this address' },
+  coupon_not_found: { status: 404, title: 'No such coupon' },
+  ticket_not_found: { status: 404, title: 'No such ticket' },
+  method_not_allowed: { status: 405, title: 'This address does not know that method' },
+  already_claimed: { status: 409, title: 'The person has claimed this coupon already' },
+  below_granted: { status: 409, title: 'The amount is below what has been granted' },
+  coupon_exists: { status: 409, title: 'A coupon of this name exists' },
+  ended: { status: 409, title: 'The sale has ended' },
+  not_started: { status: 409, title: 'The sale has not started' },
+  paused: { status: 409, title: 'The sale is paused' },
+  sold_out: { status: 409, title: 'Nothing is left' },
+  ticket_lost: { status: 410, title: 'The place in line was lost; claim again' },
+  payload_too_large: { status: 413, title: 'The body is too large' },
+  unsupported_media_type: { status: 415, title: 'The content type is not supported' },
+  internal: { status: 500, title: 'Something went wrong on our side' },
+  overloaded: { status: 503, title: 'Too much is in line; try again later' },
+  unavailable: { status: 503, title: 'A store is not available; try again later' },
+} as const;
+
+/** A code of the closed list. */
+export type ProblemCode = keyof typeof problems;
+
+/** One wrong field: `path` names it (dots for nesting), `message` says what is wrong. */
+export type FieldError = { path: string; message: string };
+
+/** Options of an {@link AppError}: seconds for Retry-After, wrong fields, fields to add to the answer. */
+export type AppErrorOptions = {
+  status?: number;
+  retryAfterSeconds?: number;
+  errors?: FieldError[];
+  extra?: Record<string, unknown>;
+  cause?: unknown;
+};
+
+/** An expected failure that a caller is told about. `message` is one sentence without internals. */
+export class AppError extends Error {
+  readonly code: ProblemCode;
+  readonly status: number;
+  readonly options: AppErrorOptions;
+
+  constructor(code: ProblemCode, message: string, options: AppErrorOptions = {}) {
+    super(message, { cause: options.cause });
+    this.name = 'AppError';
+    this.code = code;
+    this.status = options.status ?? problems[code].status;
+    this.options = options;
+  }
+}

@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Engine, OpenLane } from './engine.ts';
+
+export const hostLimits = {
+  /** A lane of a dead process is free for others after this. */
+  leaseMs: 3000,
+  /** How often leases are extended, wanted lanes looked for and quiet lanes closed. */
+  roundMs: 1000,
+  /** A lane that had no job and was not wanted for this long closes. */
+  quietMs: 10_000,
+} as const;
+
+export type Host = {
+  /** Lanes open in this process. */
+  readonly lanes: string[];
+  /** performance.now() of the last round that reached the store: the process's heartbeat. */
+  readonly lastRoundMs: number;
+  /** Finishes the jobs in hand, hands the lanes over and stops. */
+  close(): Promise<void>;
+};
+
+/**
+ * Keeps the lanes of one worker process: opens those that are wanted, extends its leases, closes
+ * those that are quiet. A lost lease (the process was frozen, the store was emptied) closes the
+ * lane here; what it had in hand may then be settled twice, which changes nothing.
+ *
+ * @param open opens one lane
+ * @param isDone asked before a quiet lane closes; false keeps it open
+ */
+export async function openHost({
+  engine,
+  lanesMost,
+  open,
+  isDone,
+  onError,
+}: {
+  engine: Engine;
+  lanesMost: number;
+  open: (lane: string) => OpenLane;
+  isDone: (lane: string) => Promise<boolean>;
+  onError: (error: Error) => void;
+}): Promise<Host> {
+  const owner = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
+  const lanes = new Map<string, OpenLane>();
+  let closing = false;
+  let lastRoundMs = performance.now();
+  let round = Promise.resolve();
+  let roundWaits = false;
+
+  function shut(lane: string) {
+    const opened = lanes.get(lane);
+    lanes.delete(lane);
+    return opened?.close();
+  }
+
+  async function takeWanted() {
+    const room = lanesMost - lanes.size;
+    if (room <= 0 || closing) return;
+    for (const lane of await engine.roster.take(owner, hostLimits.leaseMs, room))
+      if (!lanes.has(lane)) lanes.set(lane, open(lane));
+  }
+
+  async function renew() {
+    if (lanes.size === 0) return;
+    for (const lane of await engine.roster.renew(owner, hostLimits.leaseMs, [...lanes.keys()]))
+      shut(lane)?.catch(onError);
+  }
+
+  async function closeQuiet() {
+    const quietSince = performance.now() - hostLimits.quietMs;
+    for (const [lane, opened] of lanes) {
+      if (opened.lastBusyMs > quietSince || !(await isDone(lane))) continue;
+      if (await engine.roster.leave(owner, lane, hostLimits.quietMs)) await shut(lane);
+    }
+  }
+
+  /** One round at a time; a wake during a round makes one more. */
+  function startRound(): Promise<void> {
+    if (roundWaits || closing) return round;
+    roundWaits = true;
+    round = round.then(async () => {
+      roundWaits = false;
+      try {
+        await renew();
+        await takeWanted();
+        await closeQuiet();
+        lastRoundMs = performance.now();
+      } catch (error) {
+        onError(error as Error); // The store is away; the next round tries again.
+      }
+    });
+    return round;
+  }
+
+  const timer = setInterval(startRound, hostLimits.roundMs);
+  await engine.roster.onWanted(startRound);
+  await startRound();
+
+  return {
+    get lanes() {
+      return [...lanes.keys()];
+    },
+    get lastRoundMs() {
+      return lastRoundMs;
+    },
+    async close() {
+      closing = true;
+      clearInterval(timer);
+      await round;
+      const names = [...lanes.keys()];
+      await Promise.all(names.map(shut));
+      await engine.roster.handOver(owner, names).catch(onError);
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import type { Changes } from '@claimline/db/changes';
+import type { Sql } from '@claimline/db/pool';
+import type { Roster } from './roster.ts';
+
+/** Woken through Postgres' own notifications. */
+const CHANNEL = 'claimline_lanes';
+
+/** The roster in Postgres: the table `lanes`, one statement a verb. */
+export function createPostgresRoster(sql: Sql, changes: Changes): Roster {
+  return {
+    async want(lane, label) {
+      await sql`
+        with wanted as (
+          insert into lanes (lane, label) values (${lane}, ${label})
+          on conflict (lane) do update
+            set wanted = true, wanted_at = clock_timestamp(), label = excluded.label
+          returning leased_until <= clock_timestamp() as is_closed
+        )
+        select pg_notify(${CHANNEL}, '') from wanted where is_closed`;
+    },
+    async take(owner, leaseMs, room) {
+      const rows = await sql<{ lane: string }[]>`
+        update lanes set owner = ${owner}, leased_until = clock_timestamp() + ${leaseMs} * interval '1 ms'
+        where lane in (
+          select lane from lanes where wanted and leased_until <= clock_timestamp()
+          order by wanted_at limit ${room} for update skip locked
+        )
+        returning lane`;
+      return rows.map(row => row.lane);
+    },
+    async renew(owner, leaseMs, lanes) {
+      const rows = await sql<{ lane: string }[]>`
+        update lanes set leased_until = clock_timestamp() + ${leaseMs} * interval '1 ms'
+        where lane = any(${lanes}) and owner = ${owner}
+        returning lane`;
+      const kept = new Set(rows.map(row => row.lane));
+      return lanes.filter(lane => !kept.has(lane));
+    },
+    async leave(owner, lane, quietMs) {
+      const rows = await sql`
+        update lanes set wanted = false, owner = null, leased_until = '-infinity'
+        where lane = ${lane} and owner = ${owner}
+          and wanted_at <= clock_timestamp() - ${quietMs} * interval '1 ms'
+        returning lane`;
+      if (rows.length > 0) return true;
+      const mine = await sql`select from lanes where lane = ${lane} and owner = ${owner}`;
+      return mine.length === 0;
+    },
+    async handOver(owner, lanes) {
+      await sql`
+        with given as (
+          update lanes set owner = null, leased_until = '-infinity'
+          where lane = any(${lanes}) and owner = ${owner} returning lane
+        )
+        select pg_notify(${CHANNEL}, '') from (select count(*) from given) n`;
+    },
+    async list(limit) {
+      return sql<{ lane: string; label: string; open: boolean }[]>`
+        select lane, label, leased_until > clock_timestamp() as open
+        from lanes order by wanted_at desc limit ${limit}`;
+    },
+    async onWanted(wake) {
+      await changes.on(CHANNEL, wake);
+    },
+  };
+}

@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs';
+import type { Redis } from 'ioredis';
+import type { Scripts } from './engine.ts';
+import type { Roster } from './roster.ts';
+
+/** Lanes that the board can still show after they closed. */
+const LANES_REMEMBERED = 1000;
+
+const keys = {
+  wanted: '{lanes}:wanted',
+  owners: '{lanes}:owners',
+  labels: '{lanes}:labels',
+  seen: '{lanes}:seen',
+  channel: '{lanes}:wake',
+};
+
+/** The roster in Redis: four small keys in one slot, one script a verb (roster/*.lua). */
+export function createRedisRoster(redis: Redis, scripts: Scripts, subscribe: () => Redis): Roster {
+  const read = (verb: string) => readFileSync(new URL(`./roster/${verb}.lua`, import.meta.url), 'utf8');
+  const want = scripts.load('rosterWant', read('want'));
+  const take = scripts.load('rosterTake', read('take'));
+  const renew = scripts.load('rosterRenew', read('renew'));
+  const leave = scripts.load('rosterLeave', read('leave'));
+
+  return {
+    async want(lane, label) {
+      await want(
+        [keys.wanted, keys.owners, keys.labels, keys.seen, keys.channel],
+        [lane, label, LANES_REMEMBERED],
+      );
+    },
+    async take(owner, leaseMs, room) {
+      return (await take([keys.wanted, keys.owners], [owner, leaseMs, room])) as string[];
+    },
+    async renew(owner, leaseMs, lanes) {
+      return (await renew([keys.owners], [owner, leaseMs, ...lanes])) as string[];
+    },
+    async leave(owner, lane, quietMs) {
+      return (await leave([keys.wanted, keys.owners, keys.channel], [owner, lane, quietMs])) === 1;
+    },
+    async handOver(owner, lanes) {
+      for (const lane of lanes) await leave([keys.wanted, keys.owners, keys.channel], [owner, lane, -1]);
+    },
+    async list(limit) {
+      const lanes = await redis.zrevrange(keys.seen, 0, limit - 1);
+      if (lanes.length === 0) return [];
+      const [labels, owners] = await Promise.all([
+        redis.hmget(keys.labels, ...lanes),
+        redis.hmget(keys.owners, ...lanes),
+      ]);
+      return lanes.map((lane, i) => ({ lane, label: labels[i] ?? lane, open: Boolean(owners[i]) }));
+    },
+    async onWanted(wake) {
+      const subscriber = subscribe();
+      subscriber.on('message', wake);
+      await subscriber.subscribe(keys.channel);
+    },
+  };
+}

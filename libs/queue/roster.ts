@@ -1,0 +1,24 @@
+/**
+ * The roster of lanes: which are wanted, and which process has each one open. A lane opens when
+ * somebody wants it and closes when it is quiet, so cost follows busy coupons. One process has a
+ * lane at a time, by a lease; correctness does not rest on that (the row lock decides), speed does.
+ *
+ * Waking is not lossy: whoever adds a job says `want` first, and `leave` refuses when the lane was
+ * wanted within the quiet time. Times are the store's own clock.
+ */
+export type Roster = {
+  /** Records that the lane has work, and wakes a worker if nobody has it open. `label` is for people. */
+  want(lane: string, label: string): Promise<void>;
+  /** Leases up to `room` wanted lanes that nobody has open to `owner`. */
+  take(owner: string, leaseMs: number, room: number): Promise<string[]>;
+  /** Extends the owner's leases; returns the lanes it no longer has. */
+  renew(owner: string, leaseMs: number, lanes: string[]): Promise<string[]>;
+  /** Closes a lane that nobody wanted for `quietMs`; false when somebody did: keep it open. */
+  leave(owner: string, lane: string, quietMs: number): Promise<boolean>;
+  /** Gives open lanes up at once, still wanted, so that another process takes them over. */
+  handOver(owner: string, lanes: string[]): Promise<void>;
+  /** Lanes that were wanted lately, newest first, with their labels and whether they are open. */
+  list(limit: number): Promise<{ lane: string; label: string; open: boolean }[]>;
+  /** Calls `wake` when a lane is wanted that nobody has open. May miss some: sweep as well. */
+  onWanted(wake: () => void): Promise<void>;
+};

@@ -1,0 +1,88 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** The process's registry; the table below names every metric of Claimline. */
+export const registry = new Registry();
+collectDefaultMetrics({ register: registry });
+
+const registers = [registry];
+const secondsBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+
+/** Labels are few and bounded: never a person, a ticket or a coupon. */
+export const metrics = {
+  httpSeconds: new Histogram({
+    name: 'claimline_http_request_duration_seconds',
+    help: 'Time to answer, by route template, method and status.',
+    labelNames: ['route', 'method', 'status'],
+    buckets: secondsBuckets,
+    registers,
+  }),
+  claims: new Counter({
+    name: 'claimline_claims_total',
+    help: 'Claims by what the gate said: admitted, joined, refused with a reason, full.',
+    labelNames: ['verdict'],
+    registers,
+  }),
+  trainSize: new Histogram({
+    name: 'claimline_train_claims',
+    help: 'Claims that passed the gate in one call.',
+    buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
+    registers,
+  }),
+  waiters: new Gauge({
+    name: 'claimline_waiters',
+    help: 'Requests and streams that wait for an outcome.',
+    registers,
+  }),
+  decided: new Counter({
+    name: 'claimline_claims_decided_total',
+    help: 'Claims decided by this worker, by outcome and reason.',
+    labelNames: ['outcome', 'reason'],
+    registers,
+  }),
+  settleSeconds: new Histogram({
+    name: 'claimline_settle_duration_seconds',
+    help: 'Time of a settle statement.',
+    buckets: secondsBuckets,
+    registers,
+  }),
+  settleClaims: new Histogram({
+    name: 'claimline_settle_claims',
+    help: 'Claims in a settle statement.',
+    buckets: [1, 10, 50, 100, 500, 1000, 2000, 5000],
+    registers,
+  }),
+  settleAgain: new Counter({
+    name: 'claimline_settle_again_total',
+    help: 'Settle statements run again, by why: stale, conflict or transient.',
+    labelNames: ['why'],
+    registers,
+  }),
+  ticketSeconds: new Histogram({
+    name: 'claimline_ticket_seconds',
+    help: 'From the ticket to its outcome.',
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+    registers,
+  }),
+  lanesOpen: new Gauge({ name: 'claimline_lanes_open', help: 'Lanes open in this worker.', registers }),
+  jobsDead: new Counter({
+    name: 'claimline_jobs_dead_total',
+    help: 'Jobs that ended in the failed set.',
+    registers,
+  }),
+  placesGivenBack: new Counter({
+    name: 'claimline_places_given_back_total',
+    help: 'Places in line taken back because their job never came.',
+    registers,
+  }),
+  errors: new Counter({
+    name: 'claimline_errors_total',
+    help: 'Errors of stores and surprises, by where.',
+    labelNames: ['where'],
+    registers,
+  }),
+  notices25001: new Counter({
+    name: 'claimline_pg_notice_25001_total',
+    help: 'Postgres notices "already in a transaction": a sign that writes are being mixed up. Must be 0.',
+    registers,
+  }),
+};

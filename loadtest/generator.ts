@@ -1,0 +1,57 @@
+import { randomBytes } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { type LoadPlan, runLoad } from './load.ts';
+
+/*
+ * The load generator, a process of its own: prints the result as one line of JSON, or fails with status 1.
+ *
+ * node --import tsx generator.ts --target http://127.0.0.1:3000 [--target ...] --path /api/coupons/x/claims
+ *   [--method POST] [--body '{"user_id":"{user}"}'] [--expect 200,202,409] [--connections 64]
+ *   [--seconds 5] [--requests 1000] [--rate 2000]
+ *
+ * Without --rate it is a closed loop: every connection sends again as soon as it is answered. With --rate
+ * requests fall due at that rate, whatever the answers do. {user} is another person in every request.
+ */
+
+const DEFAULT_SECONDS = 5;
+
+function parsePlan(): LoadPlan {
+  const { values } = parseArgs({
+    options: {
+      target: { type: 'string', multiple: true },
+      path: { type: 'string' },
+      method: { type: 'string', default: 'POST' },
+      body: { type: 'string', default: '{"user_id":"{user}"}' },
+      expect: { type: 'string', default: '200,202,409' },
+      connections: { type: 'string', default: '64' },
+      seconds: { type: 'string' },
+      requests: { type: 'string' },
+      rate: { type: 'string', default: '0' },
+    },
+  });
+  if (!values.target || !values.path) throw new Error('--target and --path are required');
+  const seconds = values.seconds ?? (values.requests ? 'Infinity' : DEFAULT_SECONDS);
+  return {
+    targets: values.target.map(target => {
+      const { hostname, port } = new URL(target);
+      return { host: hostname, port: Number(port) };
+    }),
+    method: values.method,
+    path: values.path,
+    body: values.body,
+    userPrefix: `u-${randomBytes(4).toString('hex')}-`,
+    connections: Number(values.connections),
+    durationMs: Number(seconds) * 1000,
+    requests: Number(values.requests ?? 'Infinity'),
+    ratePerSecond: Number(values.rate),
+    expectedStatuses: values.expect.split(',').map(Number),
+  };
+}
+
+try {
+  const result = await runLoad(parsePlan());
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+} catch (error) {
+  process.stderr.write(`load failed: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,71 @@
+import type { Machine } from './machine.ts';
+import type { SubjectSummary } from './summary.ts';
+
+/** The comparison as Markdown: the machine, speed, latency, and where the CPU time went. */
+export function renderReport(machine: Machine, summaries: SubjectSummary[], conditions: string): string {
+  const machineLine = [
+    machine.cpu,
+    `${machine.cores} cores shared by everything`,
+    `${machine.memoryGb} GB`,
+    machine.platform,
+    `Node ${machine.node}`,
+    `data on ${machine.storage}`,
+    `commit ${machine.commit}`,
+    machine.measuredAt,
+  ].join(', ');
+  return [
+    `${machineLine}. ${conditions}`,
+    renderSpeed(summaries),
+    renderLatency(summaries),
+    'Cores in use, by process:',
+    renderCores(summaries),
+  ].join('\n\n');
+}
+
+function renderSpeed(summaries: SubjectSummary[]): string {
+  const head = ['', 'answers/s', 'range', 'accepted/s', 'settled/s', 'backlog at end', 'x echo', 'x rowlock'];
+  const rows = summaries.map(one => [
+    one.title,
+    whole(one.answersPerSecond),
+    one.answersPerSecondRange.map(whole).join(' to '),
+    whole(one.acceptedPerSecond),
+    whole(one.settledPerSecond),
+    whole(one.backlogAtEnd),
+    ratio(one.versus.echo),
+    ratio(one.versus.rowlock),
+  ]);
+  return renderTable(head, rows);
+}
+
+function renderLatency(summaries: SubjectSummary[]): string {
+  const rows = summaries.map(({ title, latency }) => [
+    title,
+    ...[latency.p50Ms, latency.p95Ms, latency.p99Ms, latency.maxMs].map(ms => ms.toFixed(1)),
+  ]);
+  return renderTable(['latency of an answer, ms', 'p50', 'p95', 'p99', 'max'], rows);
+}
+
+function renderCores(summaries: SubjectSummary[]): string {
+  const names = [...new Set(summaries.flatMap(one => Object.keys(one.cores)))];
+  const rows = summaries.map(one => {
+    const cores = names.map(name => Math.max(0, one.cores[name] ?? 0));
+    return [
+      one.title,
+      ...[...cores, cores.reduce((sum, value) => sum + value, 0)].map(value => value.toFixed(2)),
+    ];
+  });
+  return renderTable(['', ...names, 'all'], rows);
+}
+
+function renderTable(head: string[], rows: string[][]): string {
+  const rule = head.map((_, index) => (index === 0 ? '---' : '---:'));
+  return [head, rule, ...rows].map(cells => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+function whole(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+function ratio(value: number | undefined): string {
+  return value === undefined ? '' : value.toFixed(value < 10 ? 2 : 1);
+}
