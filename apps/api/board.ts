@@ -1,18 +1,30 @@
 import { problemResponse } from '@claimline/http/problem';
-import { type Env, header } from '@claimline/http/scope';
+import { type Env, header, requestIdOf } from '@claimline/http/scope';
 import { AppError } from '@claimline/kernel/error';
 import { createBoard } from '@claimline/queue/board';
 import type { Engine } from '@claimline/queue/engine';
 import { serveStatic } from '@hono/node-server/serve-static';
 import type { Context, Hono } from 'hono';
-import { csrf } from 'hono/csrf';
 import { secureHeaders } from 'hono/secure-headers';
 
 const BASE = '/queues';
 
+/** The board's scripts and styles are its own; it has styles within the page, and a `base`. */
+const pagePolicy = {
+  defaultSrc: ["'none'"],
+  scriptSrc: ["'self'"],
+  styleSrc: ["'self'", "'unsafe-inline'"],
+  imgSrc: ["'self'", 'data:'],
+  fontSrc: ["'self'", 'data:'],
+  connectSrc: ["'self'"],
+  manifestSrc: ["'self'"],
+  baseUri: ["'self'"],
+  frameAncestors: ["'none'"],
+};
+
 /**
  * Bull Board, which has no access control of its own: behind the operator key, safe from other
- * sites' forms, and read-only unless switched on.
+ * sites' pages, and read-only unless switched on.
  */
 export function mountBoard(
   app: Hono<Env>,
@@ -24,30 +36,54 @@ export function mountBoard(
 ) {
   const board = createBoard({ engine, basePath: BASE, isWritable, staticFiles: serveStatic });
 
-  // The board's own middlewares read `crossorigin` assets and inline styles: only framing is forbidden.
-  const guards = [
-    secureHeaders({ crossOriginResourcePolicy: 'same-origin', xFrameOptions: 'DENY' }),
-    csrf({ origin: (origin, c) => URL.canParse(origin) && new URL(origin).host === c.req.header('host') }),
-  ];
   for (const path of [BASE, `${BASE}/*`]) {
     app.use(path, async (c, next) => {
       try {
         requireKey(c);
+        const isWrite = !['GET', 'HEAD'].includes(c.req.method);
+        if (isWrite && !isWritable) throw new AppError('forbidden', 'the board is read-only on this server');
+        if (isWrite && !isOwnPage(c))
+          throw new AppError('forbidden', 'only the board itself may ask for that');
+        await board.refresh().catch(cause => {
+          throw new AppError('unavailable', 'the queue cannot be reached, try again', {
+            retryAfterSeconds: 1,
+            cause,
+          });
+        });
+        await next();
+        // Who retries a job by hand wants its lane open, which nobody may have at this moment.
+        if (isWrite) await board.want(laneIn(c.req.path));
+        c.header('X-Request-Id', requestIdOf(c));
       } catch (error) {
-        const response = problemResponse(c, error);
-        if (header(c, 'accept')?.includes('text/html'))
-          response.headers.set('WWW-Authenticate', 'Basic realm="Claimline operators", charset="UTF-8"');
-        return response;
+        return refuse(c, error);
       }
-      if (!isWritable && !['GET', 'HEAD'].includes(c.req.method))
-        return problemResponse(c, new AppError('forbidden', 'the board is read-only on this server'));
-      await board.refresh();
-      await next();
-      // Who retries a job by hand wants its lane open, which nobody may have at this moment.
-      if (c.req.method !== 'GET') await board.wantAll();
       return undefined;
     });
-    for (const guard of guards) app.use(path, guard);
+    app.use(path, secureHeaders({ xFrameOptions: 'DENY', contentSecurityPolicy: pagePolicy }));
   }
   app.route(BASE, board.pages as never);
+}
+
+function refuse(c: Context<Env>, error: unknown): Response {
+  const response = problemResponse(c, error);
+  if (response.status === 401 && header(c, 'accept')?.includes('text/html'))
+    response.headers.set('WWW-Authenticate', 'Basic realm="Claimline operators", charset="UTF-8"');
+  return response;
+}
+
+/**
+ * Whether a write comes from the board's own page. A browser says where it comes from, and no page
+ * can make it lie; who says nothing is no browser, unless it is one so old that it sends a form.
+ */
+function isOwnPage(c: Context<Env>): boolean {
+  const site = header(c, 'sec-fetch-site');
+  if (site !== undefined) return site === 'same-origin';
+  const origin = header(c, 'origin');
+  if (origin !== undefined) return URL.canParse(origin) && new URL(origin).host === header(c, 'host');
+  return header(c, 'content-type')?.startsWith('application/json') ?? false;
+}
+
+/** The lane in the address of one of the board's calls, or an empty text. */
+function laneIn(path: string): string {
+  return /^\/queues\/api\/queues\/([^/]+)\//.exec(path)?.[1] ?? '';
 }

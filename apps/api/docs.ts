@@ -4,7 +4,9 @@ import { createDocument } from '@claimline/http/openapi';
 import { reply, replyRaw } from '@claimline/http/reply';
 import type { Router } from '@claimline/http/router';
 import { problems } from '@claimline/kernel/error';
+import { z } from 'zod';
 import { VERSION } from '../version.ts';
+import { operationNotes, tags } from './operation-notes.ts';
 
 /** Scalar needs inline styles; scripts come from here only, and nothing is fetched from elsewhere. */
 const pagePolicy =
@@ -14,13 +16,17 @@ const pagePolicy =
 const referencePage = `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Claimline API reference</title></head>
+<title>Claimline API reference</title><link rel="icon" href="data:,"></head>
 <body>
-<script id="api-reference" data-url="/openapi.json" data-configuration='{"withDefaultFonts":false,"telemetry":false,"hideClientButton":true,"agent":{"disabled":true}}'></script>
+<script id="api-reference" data-url="/openapi.json" data-configuration='{"withDefaultFonts":false,"telemetry":false,"hideClientButton":true,"showDeveloperTools":"never","agent":{"disabled":true}}'></script>
 <script src="/docs/scalar.js"></script>
 </body></html>`;
 
-const html = { 'Content-Type': 'text/html; charset=UTF-8', 'Cache-Control': 'no-cache' };
+const pageHeaders = {
+  'Content-Type': 'text/html; charset=UTF-8',
+  'Cache-Control': 'no-cache',
+  'Content-Security-Policy': pagePolicy,
+};
 
 /** The OpenAPI document, the reference that shows it, and what each problem code means. */
 export function mountDocs(router: Router) {
@@ -29,11 +35,24 @@ export function mountDocs(router: Router) {
   let script: string | undefined;
   let document: unknown;
 
-  app.get('/openapi.json', c => {
-    document ??= createDocument(registry, VERSION);
-    return reply(c, 200, document, { 'Cache-Control': 'no-cache' });
-  });
-  app.get('/docs', c => replyRaw(c, 200, referencePage, { ...html, 'Content-Security-Policy': pagePolicy }));
+  router.add(
+    {
+      method: 'get',
+      path: '/openapi.json',
+      id: 'openapi',
+      tag: 'Reference',
+      summary: 'This API as an OpenAPI 3.1 document',
+      access: 'public',
+      answers: { 200: { description: 'The document', schema: z.looseObject({ openapi: z.string() }) } },
+    },
+    ({ c }) => {
+      document ??= createDocument(registry, { version: VERSION, notes: operationNotes, tags });
+      return reply(c, 200, document, { 'Cache-Control': 'no-cache' });
+    },
+  );
+  addPage('/docs', 'docs', 'The API reference, for people', () => referencePage);
+  addPage('/docs/problems', 'problems', 'What each problem code means', problemsPage);
+  // Read once, when somebody looks: it is 3 MB.
   app.get('/docs/scalar.js', c => {
     script ??= readFileSync(bundle, 'utf8');
     return replyRaw(c, 200, script, {
@@ -41,9 +60,13 @@ export function mountDocs(router: Router) {
       'Cache-Control': 'public, max-age=86400',
     });
   });
-  app.get('/docs/problems', c =>
-    replyRaw(c, 200, problemsPage(), { ...html, 'Content-Security-Policy': pagePolicy }),
-  );
+
+  function addPage(path: string, id: string, summary: string, toPage: () => string) {
+    const answers = { 200: { description: 'A page', schema: z.string(), type: 'text/html' } };
+    router.add({ method: 'get', path, id, tag: 'Reference', summary, access: 'public', answers }, ({ c }) =>
+      replyRaw(c, 200, toPage(), pageHeaders),
+    );
+  }
 }
 
 function problemsPage(): string {
@@ -52,7 +75,7 @@ function problemsPage(): string {
       `<tr id="${code}"><td><code>${code}</code></td><td>${status}</td><td>${title}</td></tr>`,
   );
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Claimline problem codes</title>
+<html lang="en"><head><meta charset="utf-8"><title>Claimline problem codes</title><link rel="icon" href="data:,">
 <style>body{font-family:sans-serif;margin:2rem;max-width:60rem}td,th{padding:.4rem 1rem .4rem 0;text-align:left}
 tr:target{background:#ffd}</style></head>
 <body><h1>Problem codes</h1><p>Every error names one of these in <code>code</code>.</p>

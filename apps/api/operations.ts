@@ -60,7 +60,7 @@ export function mountOperations(
       tag: 'Operations',
       summary: 'Whether the process turns; looks at nothing else',
       access: 'public',
-      answers: { 200: { description: 'It does' } },
+      answers: { 200: { description: 'It does', schema: z.object({ status: z.literal('alive') }) } },
     },
     ({ c }) => reply(c, 200, { status: 'alive' }),
   );
@@ -74,7 +74,10 @@ export function mountOperations(
       summary:
         'Whether this process takes requests; a store that is away is no reason to send them elsewhere',
       access: 'public',
-      answers: { 200: { description: 'It does' }, 503: { description: 'It is stopping' } },
+      answers: {
+        200: { description: 'It does', schema: z.object({ status: z.literal('ready') }) },
+        503: { description: 'It is stopping', schema: z.object({ status: z.literal('stopping') }) },
+      },
     },
     ({ c }) => (isReady() ? reply(c, 200, { status: 'ready' }) : reply(c, 503, { status: 'stopping' })),
   );

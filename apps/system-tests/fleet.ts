@@ -78,8 +78,8 @@ export async function startFleet(
         .map(child => child.name),
     async healthy() {
       const ends = all().map(async child => {
-        await child.exited;
-        throw new Error(`${child.name} ended`);
+        const { code, signal } = await child.exited;
+        throw new Error(`${child.name} ended by ${signal ?? code}`);
       });
       await Promise.race([Promise.all(addresses.map(isHealthy)), ...ends]);
     },

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { closePool, openPool, type Sql } from '@claimline/db/pool';
 import { startTestCluster, type TestCluster } from '@claimline/db/testing';
 import { awaitUntil } from './await-until.ts';
+import { startChild } from './child.ts';
 import { type ClaimClient, openClient } from './claim-client.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { type RedisServer, startRedis } from './redis-server.ts';
@@ -51,25 +52,24 @@ export async function startStack({ engine, apis = 1, workers = 1, env = {} }: St
   };
   let fleet: Fleet | undefined;
   try {
-    const postgres = await startTestCluster({ migrated: true });
+    const postgres = await startTestCluster();
     closers.push(() => postgres.stop());
     const sql = openPool({ url: postgres.url, applicationName: 'system tests', statementTimeoutMs });
     closers.push(() => closePool(sql, 1));
     const redis = engine === 'redis' ? await startRedis(await newFolder(folder, 'redis')) : undefined;
     if (redis) closers.push(() => redis.stop('SIGKILL'));
 
-    const running = await startFleet(
-      {
-        HOST: '127.0.0.1',
-        DATABASE_URL: postgres.url,
-        DATA_DIR: await newFolder(folder, 'data'),
-        LOG_LEVEL: 'warn',
-        RATE_LIMITS: 'off',
-        ...(redis && { REDIS_URL: redis.url }),
-        ...env,
-      },
-      { apis, workers },
-    );
+    const environment = {
+      HOST: '127.0.0.1',
+      DATABASE_URL: postgres.url,
+      DATA_DIR: await newFolder(folder, 'data'),
+      LOG_LEVEL: 'warn',
+      RATE_LIMITS: 'off',
+      ...(redis && { REDIS_URL: redis.url }),
+      ...env,
+    };
+    await migrate(environment);
+    const running = await startFleet(environment, { apis, workers });
     fleet = running;
     closers.push(running.end);
     await running.healthy();
@@ -100,6 +100,14 @@ export async function startStack({ engine, apis = 1, workers = 1, env = {} }: St
     await closeAll();
     throw new Error(`the stack on ${engine} did not start\n${said}`, { cause: error });
   }
+}
+
+/** Brings both stores up to date by the command that an operator runs. */
+async function migrate(environment: Record<string, string>): Promise<void> {
+  const command = ['--import', 'tsx', 'apps/cli/main.ts', 'migrate'];
+  const child = startChild('migrate', process.execPath, command, environment);
+  const { code } = await child.exited;
+  if (code !== 0) throw new Error(`migrate ended with ${code}:\n${child.lines.join('\n')}`);
 }
 
 /** A worker has no address to ask: it works when a claim is granted. Leaves no trace. */

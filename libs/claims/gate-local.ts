@@ -54,6 +54,7 @@ export function createLocalGate(): Gate {
     const closed = closedReason(coupon, coupon.remaining, nowMs);
     if (closed) return { kind: 'refused', reason: closed, heldTicket: null };
     if (memory.queued.size >= gateLimits.lineMost) return { kind: 'full' };
+    if (candidate.ticket === '') return { kind: 'unticketed' };
     enter(memory, { ...candidate, line: ++memory.line });
     return { kind: 'admitted', line: memory.line };
   }

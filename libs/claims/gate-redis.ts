@@ -143,7 +143,7 @@ function parseVerdict(text: string): Verdict {
       reason: rest as Exclude<Reason, 'coupon_not_found' | 'already_claimed'>,
       heldTicket: null,
     };
-  return { kind: 'full' };
+  return text === 'n' ? { kind: 'unticketed' } : { kind: 'full' };
 }
 
 function parseLine(header: string): LineState {

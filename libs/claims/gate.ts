@@ -20,6 +20,9 @@ export type Gate = {
    * `stale`: the gate has seen a newer coupon than `coupon`. `load`: it remembers nothing of this
    * coupon (or only of an older epoch): call {@link Gate.load}, then again.
    *
+   * Candidates may come with an empty ticket, only to be looked at: who would be admitted is
+   * `unticketed` then.
+   *
    * @param nowMs the database's clock; undefined when unknown, then windows are left to settle
    */
   admit(
@@ -56,7 +59,9 @@ export type Verdict =
   | { kind: 'admitted'; line: number }
   | { kind: 'joined'; ticket: string }
   | { kind: 'refused'; reason: Exclude<Reason, 'coupon_not_found'>; heldTicket: string | null }
-  | { kind: 'full' };
+  | { kind: 'full' }
+  /** Would be admitted, but came with an empty ticket. */
+  | { kind: 'unticketed' };
 
 export const gateLimits = {
   /** Undecided claims of one coupon; beyond it claims are answered 503. About 1.3 kB each in Redis. */

@@ -3,10 +3,11 @@ import type { Changes } from '@claimline/db/changes';
 import type { Sql } from '@claimline/db/pool';
 import { metadata, requiredText } from '@claimline/http/fields';
 import { decodeCursor, page, pageQuery } from '@claimline/http/page';
+import { replyProblem } from '@claimline/http/problem';
 import { reply, replyRaw } from '@claimline/http/reply';
 import { preferredWaitSeconds, type Router } from '@claimline/http/router';
 import { type Env, header } from '@claimline/http/scope';
-import { AppError } from '@claimline/kernel/error';
+import { AppError, type Problem } from '@claimline/kernel/error';
 import type { Engine } from '@claimline/queue/engine';
 import type { Context } from 'hono';
 import { z } from 'zod';
@@ -17,7 +18,7 @@ import { createLoadGate } from './load-gate.ts';
 import { openOutcomes } from './outcomes.ts';
 import { createLineReader } from './read-line.ts';
 import { createTicketReader, type TicketState } from './read-ticket.ts';
-import { refusalError } from './refusal.ts';
+import { describeRefusal } from './refusal.ts';
 import { streamTicket } from './stream-ticket.ts';
 import { sweepLine } from './sweep.ts';
 import { createTickets } from './ticket.ts';
@@ -80,7 +81,7 @@ export async function mountClaims(
   const outcomes = await openOutcomes({ changes, gate, tickets });
   const reader = createTicketReader({ sql, gate, engine, tickets, outcomes });
   const trains = createTrains({ directory, changes, gate, loadGate, engine, tickets });
-  const verb = createClaimVerb({ directory, changes, trains, outcomes, reader });
+  const verb = createClaimVerb({ directory, trains, outcomes, reader });
   const readLine = createLineReader({ sql, gate });
   const stopping = new AbortController();
 
@@ -90,20 +91,22 @@ export async function mountClaims(
 
   /** The state of a ticket that was just boarded, without a look into any store where that can be. */
   async function stateOf(boarded: Boarded & { kind: 'queued' }, userId: string): Promise<TicketState> {
-    const { ticket, coupon, line, state } = boarded;
-    const decided = outcomes.get(ticket);
-    const createdAtMs = tickets.read(ticket)?.createdAtMs ?? 0;
-    const base = { ticket, createdAtMs, couponName: coupon.name, userId };
-    if (decided) return { ...base, decided };
-    return line === null ? reader.read(ticket) : { ...base, decided: null, line, state };
+    const { ticket, createdAtMs, coupon, line, state } = boarded;
+    if (line === null) return reader.read(ticket);
+    const decided = outcomes.get(ticket) ?? null;
+    return { ticket, createdAtMs, couponName: coupon.name, userId, decided, line, state };
   }
 
-  function refuse(boarded: Exclude<Boarded, { kind: 'queued' }>, isSimple: boolean): AppError {
-    if (boarded.kind === 'refused')
-      return refusalError({ ...boarded, nowMs: changes.databaseNowMs(), isSimple });
-    return new AppError('overloaded', 'the line of this coupon is full, try again later', {
-      retryAfterSeconds: claimHttpLimits.fullRetryS,
-    });
+  function refuse(c: Context<Env>, boarded: Exclude<Boarded, { kind: 'queued' }>, isSimple: boolean) {
+    const problem: Problem =
+      boarded.kind === 'refused'
+        ? describeRefusal({ ...boarded, nowMs: changes.databaseNowMs(), isSimple })
+        : {
+            code: 'overloaded',
+            message: 'the line of this coupon is full, try again later',
+            retryAfterSeconds: claimHttpLimits.fullRetryS,
+          };
+    return replyProblem(c, problem);
   }
 
   function replyQueued(
@@ -140,17 +143,25 @@ export async function mountClaims(
       const wish = { userId: body.user_id, metadata: null };
       const signal = AbortSignal.any([c.req.raw.signal, stopping.signal]);
       const boarded = await verb.claimAndWait(body.coupon_name, wish, claimHttpLimits.simpleWaitMs, signal);
-      if (boarded.kind !== 'queued') throw refuse(boarded, true);
+      if (boarded.kind !== 'queued') return refuse(c, boarded, true);
       const { coupon, joined } = boarded;
       let state = await stateOf(boarded, body.user_id);
       if (!state.decided) state = await reader.read(boarded.ticket);
       if (!state.decided) return replyQueued(c, state, joined);
-      const { decision } = state.decided;
-      const refusal = (reason: (typeof refusals)[number] | 'coupon_not_found', heldTicket: string | null) =>
-        refusalError({ reason, heldTicket, coupon, nowMs: changes.databaseNowMs(), isSimple: true });
+      const decision = state.decided;
       if (decision.status === 'failed') throw new AppError('internal', 'the claim failed');
-      if (decision.status === 'refused') throw refusal(decision.reason, decision.heldTicket);
-      if (joined) throw refusal('already_claimed', state.ticket);
+      if (decision.status === 'refused')
+        return refuse(
+          c,
+          { kind: 'refused', coupon, reason: decision.reason, heldTicket: decision.heldTicket },
+          true,
+        );
+      if (joined)
+        return refuse(
+          c,
+          { kind: 'refused', coupon, reason: 'already_claimed', heldTicket: state.ticket },
+          true,
+        );
       return reply(c, 200, viewTicket(state).body);
     },
   );
@@ -184,7 +195,7 @@ export async function mountClaims(
               waitS * 1000,
               AbortSignal.any([c.req.raw.signal, stopping.signal]),
             );
-      if (boarded.kind !== 'queued') throw refuse(boarded, false);
+      if (boarded.kind !== 'queued') return refuse(c, boarded, false);
       reader.rememberName(boarded.coupon.id, boarded.coupon.name);
       const state = await stateOf(boarded, body.user_id);
       const applied = waitS === null ? undefined : { 'Preference-Applied': `wait=${waitS}` };

@@ -2,7 +2,7 @@
 export type Reason = 'already_claimed' | 'paused' | 'ended' | 'not_started' | 'sold_out' | 'coupon_not_found';
 
 /** What became of a person's claim. `held`: how many the person then has of this coupon. `failed` is no outcome but a surprise that an operator may retry. */
-export type Decision = { userId: string; decidedAtMs: number } & (
+export type Decision = { couponName: string; userId: string; decidedAtMs: number } & (
   | { status: 'granted'; claimId: string; sequence: number; held: number }
   | { status: 'refused'; reason: Reason; heldTicket: string | null }
   | { status: 'failed' }
@@ -36,20 +36,34 @@ export function parseSettled(text: string): Settled {
   const { coupon, name, epoch, revision, remaining, at, outcomes } = JSON.parse(text) as Payload;
   const decisions = new Map<string, Decision>();
   for (const [ticket, userId, kind, ...rest] of outcomes)
-    decisions.set(ticket, toDecision(userId, at, kind, rest));
+    decisions.set(ticket, toDecision(name, userId, at, kind, rest));
   const isKnown = typeof epoch === 'number' && typeof revision === 'number' && typeof remaining === 'number';
   const state = isKnown ? { epoch, revision, remaining } : null;
   return { couponId: coupon, couponName: name, state, decisions };
 }
 
-function toDecision(userId: string, decidedAtMs: number, kind: 'g' | 'r' | 'f', rest: unknown[]): Decision {
+function toDecision(
+  couponName: string,
+  userId: string,
+  decidedAtMs: number,
+  kind: 'g' | 'r' | 'f',
+  rest: unknown[],
+): Decision {
   if (kind === 'g') {
     const [sequence, claimId, held] = rest as [number, number, number];
-    return { userId, decidedAtMs, status: 'granted', claimId: claimIdText(claimId), sequence, held };
+    return {
+      couponName,
+      userId,
+      decidedAtMs,
+      status: 'granted',
+      claimId: claimIdText(claimId),
+      sequence,
+      held,
+    };
   }
-  if (kind === 'f') return { userId, decidedAtMs, status: 'failed' };
+  if (kind === 'f') return { couponName, userId, decidedAtMs, status: 'failed' };
   const [reason, heldTicket] = rest as [Reason, string | null];
-  return { userId, decidedAtMs, status: 'refused', reason, heldTicket };
+  return { couponName, userId, decidedAtMs, status: 'refused', reason, heldTicket };
 }
 
 /** A claim's id as clients see it. */

@@ -12,11 +12,6 @@ export const outcomesLimits = {
   couponsMost: 50_000,
 } as const;
 
-/** A decided ticket. */
-export type Decided = { couponName: string; decision: Decision };
-
-type Kept = Decided & { age: number };
-
 /**
  * What an API process has heard of outcomes. Every settle says what it decided when it commits
  * (settle.sql), so whoever waits is woken by that, and a poll of a decided ticket costs no query.
@@ -24,9 +19,9 @@ type Kept = Decided & { age: number };
  */
 export type Outcomes = {
   /** A decided ticket that is remembered. */
-  get(ticket: string): Decided | undefined;
+  get(ticket: string): Decision | undefined;
   /** Remembers a decided ticket that was read from Postgres. */
-  keep(ticket: string, decided: Decided): void;
+  keep(ticket: string, decision: Decision): void;
   /**
    * Resolves when the ticket is decided, or when there may be news that went unheard, or after
    * `waitMs`, or when `signal` aborts. Look again after it.
@@ -45,7 +40,7 @@ export async function openOutcomes({
   gate: Gate;
   tickets: Tickets;
 }): Promise<Outcomes> {
-  const kept = new LRUCache<string, Kept>({ max: outcomesLimits.ticketsMost });
+  const kept = new LRUCache<string, Decision & { age: number }>({ max: outcomesLimits.ticketsMost });
   const waiting = new Map<string, Set<() => void>>();
   let released = false;
 
@@ -62,15 +57,16 @@ export async function openOutcomes({
   function wakeAll() {
     for (const resumes of waiting.values()) for (const resume of resumes) resume();
   }
-  function keep(ticket: string, decided: Decided) {
-    kept.set(ticket, { ...decided, age: ageOf(decided.couponName) });
+  /** The decision itself is kept, with the age put on it: 16,000 a second are no place for copies. */
+  function keep(ticket: string, decision: Decision) {
+    kept.set(ticket, Object.assign(decision, { age: ageOf(decision.couponName) }));
   }
 
   await changes.on(SETTLED_CHANNEL, payload => {
     const news = parseSettled(payload);
     if (!gate.isShared) void gate.settled(news);
     for (const [ticket, decision] of news.decisions) {
-      keep(ticket, { couponName: news.couponName, decision });
+      keep(ticket, decision);
       if (waiting.has(ticket)) {
         const issued = tickets.read(ticket);
         if (issued) metrics.ticketSeconds.observe(Math.max(0, Date.now() - issued.createdAtMs) / 1000);

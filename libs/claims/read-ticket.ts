@@ -5,15 +5,22 @@ import { LRUCache } from 'lru-cache';
 import type { Gate } from './gate.ts';
 import type { LineState } from './line.ts';
 import { listInLine } from './load-gate.ts';
-import { claimIdText, type Reason } from './outcome.ts';
-import type { Decided, Outcomes } from './outcomes.ts';
+import { claimIdText, type Decision, type Reason } from './outcome.ts';
+import type { Outcomes } from './outcomes.ts';
 import type { Tickets } from './ticket.ts';
 
 /** A ticket as it stands. A queued one whose line number is null is in the queue, but not known to this gate. */
-export type TicketState = { ticket: string; createdAtMs: number; couponName: string; userId: string } & (
-  | { decided: Decided }
-  | { decided: null; line: number | null; state: LineState }
-);
+export type TicketState = {
+  ticket: string;
+  createdAtMs: number;
+  couponName: string;
+  userId: string;
+  decided: Decision | null;
+  line: number | null;
+  state: LineState;
+};
+
+const nobodyInLine: LineState = { inLine: 0, done: 0, perSecond: null };
 
 const limits = {
   /** Names of coupons by identity that are remembered. */
@@ -54,9 +61,9 @@ export function createTicketReader({ sql, gate, engine, tickets, outcomes }: Hou
     return (await search).get(ticket);
   }
 
-  async function readDecided(ticket: string): Promise<Decided | undefined> {
+  async function readDecided(ticket: string): Promise<Decision | undefined> {
     const decided = await selectDecided(sql, ticket);
-    if (decided && decided.decision.status !== 'failed') outcomes.keep(ticket, decided);
+    if (decided && decided.status !== 'failed') outcomes.keep(ticket, decided);
     return decided;
   }
 
@@ -68,12 +75,14 @@ export function createTicketReader({ sql, gate, engine, tickets, outcomes }: Hou
       const issued = tickets.read(ticket);
       if (!issued) throw new AppError('ticket_not_found', 'ticket not found');
       const { couponId, createdAtMs } = issued;
-      const asDecided = (decided: Decided) => ({
+      const asDecided = (decided: Decision): TicketState => ({
         ticket,
         createdAtMs,
         couponName: decided.couponName,
-        userId: decided.decision.userId,
+        userId: decided.userId,
         decided,
+        line: null,
+        state: nobodyInLine,
       });
 
       const heard = outcomes.get(ticket);
@@ -109,7 +118,7 @@ type DecidedRow = {
   reason: string | null;
 };
 
-async function selectDecided(sql: Sql, ticket: string): Promise<Decided | undefined> {
+async function selectDecided(sql: Sql, ticket: string): Promise<Decision | undefined> {
   const [row] = await sql<DecidedRow[]>`
     select coupon_name, user_id, created_at as decided_at, id as claim_id, sequence, null as reason
     from claims where ticket = ${ticket}
@@ -117,16 +126,19 @@ async function selectDecided(sql: Sql, ticket: string): Promise<Decided | undefi
     select coupon_name, user_id, decided_at, null, null, reason from refusals where ticket = ${ticket}
     limit 1`;
   if (!row) return undefined;
-  const { coupon_name: couponName, user_id: userId } = row;
-  const decidedAtMs = row.decided_at.getTime();
-  if (row.claim_id !== null && row.sequence !== null) {
-    const claimId = claimIdText(row.claim_id);
+  const base = {
+    couponName: row.coupon_name,
+    userId: row.user_id,
+    decidedAtMs: row.decided_at.getTime(),
+  };
+  if (row.claim_id !== null && row.sequence !== null)
     return {
-      couponName,
-      decision: { userId, decidedAtMs, status: 'granted', claimId, sequence: row.sequence, held: 1 },
+      ...base,
+      status: 'granted',
+      claimId: claimIdText(row.claim_id),
+      sequence: row.sequence,
+      held: 1,
     };
-  }
-  if (row.reason === 'failed') return { couponName, decision: { userId, decidedAtMs, status: 'failed' } };
-  const reason = row.reason as Reason;
-  return { couponName, decision: { userId, decidedAtMs, status: 'refused', reason, heldTicket: null } };
+  if (row.reason === 'failed') return { ...base, status: 'failed' };
+  return { ...base, status: 'refused', reason: row.reason as Reason, heldTicket: null };
 }

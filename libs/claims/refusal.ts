@@ -1,5 +1,5 @@
 import type { CouponFacts } from '@claimline/coupons';
-import { AppError } from '@claimline/kernel/error';
+import type { Problem } from '@claimline/kernel/error';
 import type { Reason } from './outcome.ts';
 
 /** The sentence for each reason; the first three are those of the simple form's well-known contract. */
@@ -15,11 +15,8 @@ const sentences: Record<Reason, string> = {
 /** A paused sale may open again at any moment; asking every few seconds is enough. */
 const PAUSED_RETRY_S = 5;
 
-/**
- * A refusal as an error for the caller. The simple form answers 400 where nothing is left; the
- * rest is the same.
- */
-export function refusalError({
+/** A refusal as the caller is told. The simple form answers 400 where nothing is left; the rest is the same. */
+export function describeRefusal({
   reason,
   heldTicket,
   coupon,
@@ -31,13 +28,15 @@ export function refusalError({
   coupon: CouponFacts | null;
   nowMs: number | undefined;
   isSimple: boolean;
-}): AppError {
-  return new AppError(reason, sentences[reason], {
-    ...(isSimple && reason === 'sold_out' && { status: 400 }),
-    ...(heldTicket && { extra: { ticket: heldTicket } }),
-    ...(reason === 'paused' && { retryAfterSeconds: PAUSED_RETRY_S }),
-    ...(reason === 'not_started' && {
-      retryAfterSeconds: Math.max(1, Math.ceil(((coupon?.startsAtMs ?? 0) - (nowMs ?? Date.now())) / 1000)),
-    }),
-  });
+}): Problem {
+  const problem: Problem = { code: reason, message: sentences[reason] };
+  if (isSimple && reason === 'sold_out') problem.status = 400;
+  if (heldTicket) problem.extra = { ticket: heldTicket };
+  if (reason === 'paused') problem.retryAfterSeconds = PAUSED_RETRY_S;
+  if (reason === 'not_started')
+    problem.retryAfterSeconds = Math.max(
+      1,
+      Math.ceil(((coupon?.startsAtMs ?? 0) - (nowMs ?? Date.now())) / 1000),
+    );
+  return problem;
 }

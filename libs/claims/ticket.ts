@@ -7,7 +7,7 @@ import { createHmac, createSecretKey, type KeyObject, randomFillSync, timingSafe
  * is genuine but known nowhere has lost its place (410) while a made-up one never existed (404).
  */
 export type Tickets = {
-  issue(couponId: string): string;
+  issue(couponId: string, createdAtMs: number): string;
   /** The facts in a genuine ticket, or null. */
   read(ticket: string): { couponId: string; createdAtMs: number } | null;
 };
@@ -29,14 +29,14 @@ export function createTickets(key: Buffer): Tickets {
   }
 
   return {
-    issue(couponId) {
+    issue(couponId, createdAtMs) {
       if (nextDrawn === drawn.length) {
         randomFillSync(drawn);
         nextDrawn = 0;
       }
       const bytes = Buffer.allocUnsafe(FACTS_BYTES + MAC_BYTES);
       bytes.write(couponId.replaceAll('-', ''), 0, 'hex');
-      bytes.writeUIntBE(Date.now(), 16, 6);
+      bytes.writeUIntBE(createdAtMs, 16, 6);
       drawn.copy(bytes, 22, nextDrawn, nextDrawn + 4);
       nextDrawn += 4;
       mac(bytes.subarray(0, FACTS_BYTES)).copy(bytes, FACTS_BYTES);

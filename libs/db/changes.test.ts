@@ -101,8 +101,8 @@ describe('on a running Postgres', () => {
     const before = changes.databaseNowMs()!;
     const [row] = await sql`select extract(epoch from clock_timestamp())::float8 * 1000 as ms`;
     const after = changes.databaseNowMs()!;
-    expect(row?.ms).toBeGreaterThan(before - 5);
-    expect(row?.ms).toBeLessThan(after + 5);
+    expect(row?.ms).toBeGreaterThan(before - 50);
+    expect(row?.ms).toBeLessThan(after + 50);
   });
 });
 
@@ -147,7 +147,8 @@ describe('when Postgres comes and goes', () => {
     const startedMs = performance.now();
     const clockBefore = changes.databaseNowMs()!;
     for (let i = 0; i < 100; i++) expect(await changes.barrier()).toBe(false);
-    expect(performance.now() - startedMs).toBeLessThan(100);
+    // Waiting out each timeout would take 25 s.
+    expect(performance.now() - startedMs).toBeLessThan(2500);
     expect(changes.databaseNowMs()).toBeGreaterThan(clockBefore);
     await cluster.restart();
     await expect.poll(() => changes.barrier(), { timeout: 5000 }).toBe(true);
@@ -175,7 +176,8 @@ describe('when Postgres comes and goes', () => {
     const firstMs = performance.now() - startedMs;
     expect(firstMs).toBeGreaterThan(95);
     for (let i = 0; i < 100; i++) expect(await changes.barrier()).toBe(false);
-    expect(performance.now() - startedMs - firstMs).toBeLessThan(90);
+    // Waiting out each timeout would take 10 s.
+    expect(performance.now() - startedMs - firstMs).toBeLessThan(1000);
     cluster.thaw();
     await expect.poll(() => changes.barrier(), { timeout: 5000 }).toBe(true);
     expect(errors).toEqual([]);

@@ -111,10 +111,15 @@ export function openChanges(options: ChangesOptions): Changes {
     },
   );
 
-  /** When the session is lost meanwhile, the next one does it. */
+  /** When the session is lost meanwhile, the next one listens on this channel as on all others. */
   async function subscribe(to: Session, name: string, channel: Channel): Promise<void> {
     if (listened.has(name)) return channel.markReady();
-    await Promise.race([listen(to, [name]), to.lost]).then(channel.markReady, () => {});
+    try {
+      await Promise.race([listen(to, [name]), to.lost]);
+      channel.markReady();
+    } catch (error) {
+      if (to.alive()) options.onError(error);
+    }
   }
 
   function deliver(name: string, payload: string): void {
@@ -137,9 +142,7 @@ export function openChanges(options: ChangesOptions): Changes {
     }
     const channel = createChannel(fn);
     channels.set(name, channel);
-    // Without a session, or when it is lost now, the next one listens on this channel too.
-    if (session)
-      await Promise.race([listen(session, [name]), session.lost]).then(channel.markReady, () => {});
+    if (session) await subscribe(session, name, channel);
     return channel.ready;
   }
 

@@ -26,8 +26,8 @@ export async function openCluster(
   const place = join(dataDir, 'postgres');
   const passwordFile = join(dataDir, 'postgres.password');
   const runAs = existsSync(join(place, 'PG_VERSION'))
-    ? chooseUser(place, postgres)
-    : createCluster({ initdb, postgres, place, passwordFile, durable });
+    ? chooseUser(place, initdb)
+    : createCluster({ initdb, place, passwordFile, durable });
   if (!existsSync(passwordFile))
     throw new Error(`The password of ${place} is gone: put it back into ${passwordFile}.`);
   return {
@@ -46,7 +46,6 @@ export async function openCluster(
  */
 function createCluster(args: {
   initdb: string;
-  postgres: string;
   place: string;
   passwordFile: string;
   durable: boolean;
@@ -54,7 +53,7 @@ function createCluster(args: {
   const draft = `${args.place}.new`;
   rmSync(draft, { recursive: true, force: true });
   mkdirSync(draft, { mode: 0o700 });
-  const runAs = chooseUser(draft, args.postgres);
+  const runAs = chooseUser(draft, args.initdb);
   writeFileSync(args.passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 });
   if (runAs.owner) chownSync(args.passwordFile, runAs.owner.uid, runAs.owner.gid);
   // Postgres' own C.UTF-8 sorts and folds case the same on every system, installed locales or not.

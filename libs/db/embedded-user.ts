@@ -18,7 +18,7 @@ const ourselves: RunAs = { prefix: [], ids: {}, owner: undefined };
  * one it belongs to already, else `postgres`, else `nobody`, and returns how to run programs as that user.
  * @throws Error naming the folder when that user cannot get there in any way
  */
-export function chooseUser(dir: string, program: string): RunAs {
+export function chooseUser(dir: string, initdb: string): RunAs {
   if (process.getuid?.() !== 0) return ourselves;
   const ids = ownerOf(dir) ?? idsOf('postgres') ?? idsOf('nobody');
   if (!ids)
@@ -29,12 +29,12 @@ export function chooseUser(dir: string, program: string): RunAs {
     throw cannot(dir, ids, error);
   }
   const direct: RunAs = { prefix: [], ids, owner: ids };
-  const closed = closedTo(direct, dir, program);
+  const closed = closedTo(direct, dir, initdb);
   if (!closed) return direct;
   // A folder above is closed to that user (a checkout under /root, say). The capability to pass any
   // folder survives in the "ambient" set of a process that is not root.
   const passing: RunAs = { prefix: setpriv(ids), ids: {}, owner: ids };
-  if (!closedTo(passing, dir, program)) return passing;
+  if (!closedTo(passing, dir, initdb)) return passing;
   throw cannot(closed.path, ids, closed.error);
 }
 
@@ -46,22 +46,27 @@ function cannot(path: string, { uid }: Ids, cause: unknown): Error {
   );
 }
 
+/**
+ * `no_setuid_fixup` makes access() respect the capability: without it that call drops the capabilities
+ * of everybody but root, and Postgres asks it whether it can read its own program.
+ */
 function setpriv({ uid, gid }: Ids): string[] {
-  const who = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'];
+  const who = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', '--securebits=+no_setuid_fixup'];
   return ['setpriv', ...who, '--inh-caps=+dac_override', '--ambient-caps=+dac_override', '--'];
 }
 
-/** Which of the two cannot be reached; found by trying, because modes do not tell about ACLs and mounts. */
+/** Which of the two cannot be used; found by trying, because modes do not tell about ACLs and mounts. */
 function closedTo(
   { prefix, ids }: RunAs,
   dir: string,
-  program: string,
+  initdb: string,
 ): { path: string; error: unknown } | undefined {
-  const script = 'cd "$1" || exit 3; "$2" --version || exit 4';
-  const [command = '', ...rest] = [...prefix, '/bin/sh', '-c', script, 'sh', dir, program];
+  // --show makes initdb look for everything it needs and change nothing.
+  const script = 'cd "$1" || exit 3; "$2" --show --locale=C -D "$1" || exit 4';
+  const [command = '', ...rest] = [...prefix, '/bin/sh', '-c', script, 'sh', dir, initdb];
   const { status, error } = spawnSync(command, rest, { ...ids, cwd: '/', stdio: 'ignore' });
   if (status === 0) return undefined;
-  return { path: status === 4 ? program : dir, error };
+  return { path: status === 4 ? initdb : dir, error };
 }
 
 function ownerOf(dir: string): Ids | undefined {

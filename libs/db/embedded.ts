@@ -54,9 +54,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     const cluster = await openCluster(dataDir, settings.fsync !== 'off');
     const { port, postmaster } = await start(cluster, settings, options.port);
     const watch =
-      options.revive === false
-        ? undefined
-        : keepAlive(cluster, postmaster, { ...settings }, port, options.log);
+      options.revive === false ? undefined : keepAlive(cluster, postmaster, settings, port, options.log);
     async function end() {
       await watch?.end();
       await halt(cluster);

@@ -51,10 +51,10 @@ function createLock(file: string, text: string): boolean {
 function removeStale(file: string, folder: string): void {
   const text = read(file);
   if (text === undefined) return;
-  const [pid, start] = text.trim().split(' ');
+  const [pid = '', start] = text.trim().split(' ');
   const owner = Number(pid);
-  if (owner !== process.pid && Number.isInteger(owner) && processStart(owner) === start)
-    throw inUse(folder, owner);
+  const isAlive = owner > 0 && owner !== process.pid && processStart(owner) === start;
+  if (isAlive) throw inUse(folder, owner);
 
   const aside = `${file}.stale.${process.pid}`;
   try {

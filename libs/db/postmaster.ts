@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync } from 
 import { join } from 'node:path';
 import { pause } from '@claimline/kernel/backoff';
 import type { RunAs } from './embedded-user.ts';
-import { isPostmaster } from './process-identity.ts';
+import { isPostmaster, processStart } from './process-identity.ts';
 
 export const postmasterLimits = {
   /** Crash recovery may replay much; after this the start counts as failed. */
@@ -82,24 +82,34 @@ export async function launch(cluster: Cluster, settings: Record<string, string>)
 
 /**
  * Stops the Postgres on the cluster's folder, whoever started it, and resolves when it is gone:
- * cleanly at first, then at once, then by force. Also clears the pid file that a dead one left,
- * since its pid may belong to another process by now.
+ * cleanly at first, then at once, then by force.
  */
 export async function halt(cluster: Cluster): Promise<void> {
+  const { dir } = cluster;
   for (const [mode, seconds] of [
     ['fast', postmasterLimits.fastStopSeconds],
     ['immediate', postmasterLimits.immediateStopSeconds],
   ] as const) {
-    if (!livingPid(cluster.dir)) break;
+    if (!livingPid(dir)) break;
     await pgCtlStop(cluster, mode, seconds);
   }
-  const pid = livingPid(cluster.dir);
+  const pid = livingPid(dir);
   if (pid) process.kill(pid, 'SIGKILL');
-  for (let waitedMs = 0; livingPid(cluster.dir); waitedMs += postmasterLimits.pollMs) {
-    if (waitedMs > postmasterLimits.killMs) throw new Error(`Postgres on ${cluster.dir} cannot be stopped.`);
+  for (let waitedMs = 0; livingPid(dir); waitedMs += postmasterLimits.pollMs) {
+    if (waitedMs > postmasterLimits.killMs) throw new Error(`Postgres on ${dir} cannot be stopped.`);
     await pause(postmasterLimits.pollMs);
   }
-  rmSync(join(cluster.dir, 'postmaster.pid'), { force: true });
+  clearForeignPid(dir);
+}
+
+/**
+ * Postgres clears the pid file of a dead one by itself, unless the pid lives on as another process, as
+ * small pids do in a container that was started again. In doubt the file stays: Postgres will say so.
+ */
+function clearForeignPid(dir: string): void {
+  const pid = readPidFile(dir)?.pid;
+  const isForeign = pid && processStart(pid) !== undefined && isPostmaster(pid, dir) === false;
+  if (isForeign) rmSync(join(dir, 'postmaster.pid'));
 }
 
 function pgCtlStop({ dir, pgCtl, runAs }: Cluster, mode: string, seconds: number): Promise<void> {

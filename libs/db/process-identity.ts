@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
 
 /**
  * When the process started, as an opaque text, or undefined when no such process lives. A pid alone
@@ -12,17 +13,29 @@ export function processStart(pid: number): string | undefined {
   return ps(pid, 'lstart=');
 }
 
-/** True when `pid` is the main process of the Postgres whose data is in `dir` (a real path). */
-export function isPostmaster(pid: number, dir: string): boolean {
+/**
+ * Whether `pid` is the main process of the Postgres whose data is in `dir` (a real path); undefined
+ * when there is such a process and we may not look at it.
+ */
+export function isPostmaster(pid: number, dir: string): boolean | undefined {
   if (processStart(pid) === undefined) return false;
-  if (process.platform === 'win32') return true;
-  if (process.platform !== 'linux') return ps(pid, 'comm=')?.includes('postgres') ?? false;
+  if (process.platform === 'win32') return undefined;
+  if (process.platform !== 'linux') return ps(pid, 'comm=')?.includes('postgres');
   try {
     // A postmaster's working directory is its data directory, so this cannot be another cluster's.
     return readlinkSync(`/proc/${pid}/cwd`) === dir;
   } catch {
-    // Not ours to look at: Postgres runs as the owner of the folder, which is us or we are root.
-    return false;
+    // Root in a container may lack the right to see that; the arguments are open to everybody.
+    return isStartedOn(pid, dir);
+  }
+}
+
+function isStartedOn(pid: number, dir: string): boolean | undefined {
+  try {
+    const args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    return basename(args[0] ?? '') === 'postgres' && args.includes(dir);
+  } catch {
+    return undefined;
   }
 }
 

@@ -100,7 +100,10 @@ objects (kind, name, detail, statement) as (
   where not t.tgisinternal
 
   union all
-  select 8, o.identity, '', 'comment on ' || o.type || ' ' || o.identity || ' is ' || quote_literal(d.description) || ';'
+  -- Such as "table column", of which the statement wants the second word.
+  select 8, o.identity, '',
+    'comment on ' || regexp_replace(o.type, '^.* (column|constraint)$', '\1') || ' ' || o.identity
+    || ' is ' || quote_literal(d.description) || ';'
   from pg_description d
   cross join lateral pg_identify_object(d.classoid, d.objoid, d.objsubid) o
   where o.schema = 'public' and o.type <> 'schema'

@@ -202,12 +202,12 @@ CREATE TRIGGER coupons_truncated AFTER TRUNCATE ON public.coupons FOR EACH STATE
 
 comment on table public.claims is 'A row is a grant. Only the settle statement writes here.';
 
-comment on table column public.claims.ordinal is 'The how-manieth claim of this person on this coupon, from 1.';
+comment on column public.claims.ordinal is 'The how-manieth claim of this person on this coupon, from 1.';
 
-comment on table column public.claims.sequence is 'The place in the coupon''s order of grants, from 1 without gaps.';
+comment on column public.claims.sequence is 'The place in the coupon''s order of grants, from 1 without gaps.';
 
-comment on table column public.coupons.claimed_count is 'Rows of this coupon in claims: granted_count less what was deleted by hand.';
+comment on column public.coupons.claimed_count is 'Rows of this coupon in claims: granted_count less what was deleted by hand.';
 
-comment on table column public.coupons.granted_count is 'The sequence number of the newest claim.';
+comment on column public.coupons.granted_count is 'The sequence number of the newest claim.';
 
 comment on table public.refusals is 'Tickets that ended without a claim; kept for a while so that they can be read.';

@@ -14,7 +14,7 @@ const copyRetryMs = 20;
 export type TestDatabase = { url: string; name: string; drop(): Promise<void> };
 
 /**
- * Creates a database by copying the migrated template: 20 to 40 ms instead of the migrations.
+ * Creates a database by copying the migrated template: about 40 ms.
  * @param empty true for a database without any schema
  */
 export async function createTestDatabase({ empty = false } = {}): Promise<TestDatabase> {

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,6 +28,7 @@ export type ThrowAway = {
 /** Starts an embedded Postgres in a temporary folder of its own; it stays down when it is killed. */
 export async function startThrowAway(): Promise<ThrowAway> {
   const dataDir = mkdtempSync(join(tmpdir(), 'claimline-db-'));
+  endWithUs(dataDir);
   const options = { dataDir, settings, revive: false, log: () => {} };
   let running: Embedded = await startEmbedded(options);
   const { url, port, dir } = running;
@@ -43,6 +45,22 @@ export async function startThrowAway(): Promise<ThrowAway> {
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/**
+ * Kills the Postgres and removes the folder when this process ends in any way, kill -9 included: a
+ * shell in a session of its own reads from us until that ends.
+ */
+function endWithUs(dataDir: string): void {
+  if (process.platform === 'win32') return;
+  const script =
+    'cat; pid=$(head -n 1 "$0/postgres/postmaster.pid") && kill -9 "$pid" && sleep 1; rm -rf "$0"';
+  const child = spawn('/bin/sh', ['-c', script, dataDir], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  child.unref();
+  (child.stdin as unknown as { unref(): void }).unref();
 }
 
 /** Runs statements such as `create database` on a connection of their own. */

@@ -4,7 +4,7 @@ import { dumpSchema } from './schema-dump.ts';
 import { asAdmin, startThrowAway } from './throw-away.ts';
 
 /** Where the committed dump of the schema is. */
-export const schemaFile = new URL('./schema.sql', import.meta.url);
+const schemaFile = new URL('./schema.sql', import.meta.url);
 
 /** Migrates an empty Postgres and writes its schema to schema.sql: `node --import tsx libs/db/write-schema.ts`. */
 async function writeSchema(): Promise<void> {

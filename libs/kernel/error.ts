@@ -31,26 +31,32 @@ export type ProblemCode = keyof typeof problems;
 /** One wrong field: `path` names it (dots for nesting), `message` says what is wrong. */
 export type FieldError = { path: string; message: string };
 
-/** Options of an {@link AppError}: seconds for Retry-After, wrong fields, fields to add to the answer. */
-export type AppErrorOptions = {
+/**
+ * A failure that a caller is told about, as a value: `message` is one sentence without internals,
+ * `errors` the wrong fields, `extra` what the answer has besides.
+ */
+export type Problem = {
+  code: ProblemCode;
+  message: string;
+  /** Where it is not the code's usual one. */
   status?: number;
   retryAfterSeconds?: number;
   errors?: FieldError[];
   extra?: Record<string, unknown>;
-  cause?: unknown;
 };
 
-/** An expected failure that a caller is told about. `message` is one sentence without internals. */
+/** A problem that is thrown, for where returning it would only be passed on. */
 export class AppError extends Error {
-  readonly code: ProblemCode;
-  readonly status: number;
-  readonly options: AppErrorOptions;
+  readonly problem: Problem;
 
-  constructor(code: ProblemCode, message: string, options: AppErrorOptions = {}) {
-    super(message, { cause: options.cause });
+  constructor(
+    code: ProblemCode,
+    message: string,
+    options: Omit<Problem, 'code' | 'message'> & { cause?: unknown } = {},
+  ) {
+    const { cause, ...rest } = options;
+    super(message, { cause });
     this.name = 'AppError';
-    this.code = code;
-    this.status = options.status ?? problems[code].status;
-    this.options = options;
+    this.problem = { code, message, ...rest };
   }
 }

@@ -13,17 +13,23 @@ export type Train<Item, Answer> = {
   readonly size: number;
 };
 
+/** Timers are no finer than this; a shorter rest is none. */
+const TIMER_MS = 1;
+
 type Seat<Item, Answer> = { item: Item; resolve: (answer: Answer) => void; reject: (error: unknown) => void };
 
 /**
  * @param seats the most items that travel in one train
+ * @param paceMs told how many travelled in a train, the least time from its departure to the next
  * @param depart takes the items in order of arrival and returns one answer for each, in that order
  */
 export function createTrain<Item, Answer>({
   seats,
+  paceMs,
   depart,
 }: {
   seats: number;
+  paceMs?: (size: number) => number;
   depart: (items: Item[]) => Promise<Answer[]>;
 }): Train<Item, Answer> {
   let waiting: Seat<Item, Answer>[] = [];
@@ -35,6 +41,7 @@ export function createTrain<Item, Answer>({
       const passengers = waiting.length <= seats ? waiting : waiting.slice(0, seats);
       waiting = waiting.length <= seats ? [] : waiting.slice(seats);
       underWay = passengers.length;
+      const nextMs = paceMs ? performance.now() + paceMs(passengers.length) : 0;
       try {
         const answers = await depart(passengers.map(passenger => passenger.item));
         for (const [index, passenger] of passengers.entries()) passenger.resolve(answers[index] as Answer);
@@ -42,6 +49,8 @@ export function createTrain<Item, Answer>({
         for (const passenger of passengers) passenger.reject(error);
       }
       underWay = 0;
+      const restMs = nextMs === 0 ? 0 : nextMs - performance.now();
+      if (restMs >= TIMER_MS) await new Promise(resolve => setTimeout(resolve, restMs));
     }
     scheduled = false;
   }

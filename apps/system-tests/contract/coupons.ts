@@ -100,7 +100,7 @@ export function coupons(stack: ThisStack): void {
       });
     });
 
-    test('the line and the statistics', async () => {
+    test('the line', async () => {
       const client = stack().client();
       const name = freshName('line');
       await client.create(name, 3);
@@ -108,21 +108,27 @@ export function coupons(stack: ThisStack): void {
       const line = await client.get(`${couponPath(name)}/line`);
       expect(line.status).toBe(200);
       expect(line.headers.get('cache-control')).toMatch(/max-age=1\b/);
-      expect(line.body).toMatchObject({
-        status: 'active',
-        in_line: 0,
-        settled_per_second: expect.any(Number),
-      });
+      expect(line.body).toMatchObject({ status: 'active', in_line: 0 });
+      // Null until it is measured: nobody is told a rate that was guessed.
+      expect(line.body.settled_per_second ?? 0).toBeGreaterThanOrEqual(0);
+      expect(line.body).toHaveProperty('settled_per_second');
       expect([2, 3]).toContain(line.body.remaining_amount);
       expect(Date.parse(String(line.body.updated_at))).not.toBeNaN();
+      expectProblem(await client.get(`${couponPath(freshName('none'))}/line`), 404, {
+        code: 'coupon_not_found',
+      });
+    });
+
+    test('the statistics', async () => {
+      const client = stack().client();
+      const name = freshName('stats');
+      await client.create(name, 3);
+      await client.claim(name, 'a');
       const stats = await client.get(`${couponPath(name)}/stats`);
-      expect(stats.status).toBe(200);
-      expect(stats.body.claims).toBe(1);
-      for (const none of ['line', 'stats']) {
-        expectProblem(await client.get(`${couponPath(freshName('none'))}/${none}`), 404, {
-          code: 'coupon_not_found',
-        });
-      }
+      expect(stats.status, stats.text).toBe(200);
+      expect(stats.body).toMatchObject({ claims: 1, redeemed: 0, validations: 0 });
+      const none = await client.get(`${couponPath(freshName('none'))}/stats`);
+      expectProblem(none, 404, { code: 'coupon_not_found' });
     });
   });
 }

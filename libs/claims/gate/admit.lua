@@ -4,7 +4,8 @@
 -- ARGV: 1 epoch, 2 the database's clock in ms or "", 3 most undecided claims, 4 seconds to remember,
 --       5... user and ticket of each claim
 -- Returns {"load"} or {"stale"}, or {"<done> <in line> <rate or -1>", verdict...} with a verdict of
--- "a <line>" admitted, "j <ticket>" joined, "h <ticket>" holds a claim, "r <reason>", "f" full.
+-- "a <line>" admitted, "j <ticket>" joined, "h <ticket>" holds a claim, "r <reason>", "f" full,
+-- "n" would be admitted but came with an empty ticket.
 --
 -- Measured at 500 claims a train: 2.2 ms when all are admitted, 0.3 ms when all are refused.
 local coupon = redis.call('HMGET', KEYS[1],
@@ -58,6 +59,8 @@ for i, user in ipairs(users) do
     verdicts[i] = closed
   elseif in_line >= most then
     verdicts[i] = 'f'
+  elseif ticket == '' then
+    verdicts[i] = 'n'
   else
     line = line + 1
     in_line = in_line + 1

@@ -1,0 +1,115 @@
+import type { OperationNote } from '@claimline/http/openapi';
+import { type ProblemCode, problems } from '@claimline/kernel/error';
+
+/** The tags of the reference, in the order in which a reader should meet them. */
+export const tags = {
+  Coupons: 'Limited stock on sale in a window: create, read, change.',
+  Claims: "A person's request for one unit: claim, hold a ticket, learn the outcome.",
+  Operations: 'For monitors and the people who run this server.',
+  Reference: 'What you are reading.',
+};
+
+const window = { starts_at: '2026-12-24T18:00:00Z', ends_at: '2026-12-24T19:00:00Z' };
+const coupon = {
+  name: 'WINTER',
+  amount: 1000,
+  remaining_amount: 998,
+  claimed_by: ['ada', 'grace'],
+  claimed_count: 2,
+  status: 'active',
+  starts_at: '2026-12-24T18:00:00.000Z',
+  ends_at: '2026-12-24T19:00:00.000Z',
+  per_user_limit: 1,
+  lock_ttl_seconds: 300,
+  max_redemptions_per_code: 1,
+  discount: null,
+  metadata: {},
+  created_at: '2026-12-01T09:00:00.000Z',
+  updated_at: '2026-12-01T09:00:00.000Z',
+};
+const ticket = 'tkt_cLhhPTX6TRyrh0zXw5rEXwGaWvsqgPYFIeI4vbLmjtPuNSfW';
+const queued = {
+  ticket,
+  coupon_name: 'WINTER',
+  user_id: 'ada',
+  status: 'queued',
+  position: 12,
+  ahead: 11,
+  eta: { known: true, seconds: 1 },
+  created_at: '2026-12-24T18:00:00.004Z',
+};
+const granted = {
+  ticket,
+  coupon_name: 'WINTER',
+  user_id: 'ada',
+  status: 'granted',
+  eta: { known: true, seconds: 0 },
+  claim: { claim_id: 'clm_1', sequence: 1 },
+  created_at: '2026-12-24T18:00:00.004Z',
+  decided_at: '2026-12-24T18:00:00.019Z',
+};
+const claim = {
+  claim_id: 'clm_1',
+  sequence: 1,
+  user_id: 'ada',
+  coupon_name: 'WINTER',
+  ticket,
+  granted_at: '2026-12-24T18:00:00.019Z',
+};
+
+const means = (...codes: ProblemCode[]) =>
+  codes.map(code => `\`${code}\` ${problems[code].title}`).join('; ');
+
+/** By operation id: examples, and the headers that do not follow from a status. */
+export const operationNotes: Record<string, OperationNote> = {
+  createCoupon: {
+    body: { name: 'WINTER', amount: 1000, ...window },
+    answers: { 201: { ...coupon, remaining_amount: 1000, claimed_by: [], claimed_count: 0 } },
+  },
+  readCoupon: { answers: { 200: coupon } },
+  changeCoupon: {
+    body: { amount: 1500 },
+    answers: { 200: { ...coupon, amount: 1500, remaining_amount: 1498 } },
+  },
+  claimSimply: {
+    body: { user_id: 'ada', coupon_name: 'WINTER' },
+    answers: { 200: granted, 202: queued },
+    headers: { 409: ['Retry-After'] },
+    // The well-known contract has 400 where nothing is left.
+    descriptions: {
+      400: means('invalid_request', 'sold_out'),
+      409: means('already_claimed', 'not_started', 'ended', 'paused'),
+    },
+  },
+  claim: {
+    body: { user_id: 'ada' },
+    answers: { 200: granted, 202: queued },
+    headers: {
+      200: ['Preference-Applied', 'Content-Location'],
+      202: ['Preference-Applied'],
+      409: ['Retry-After'],
+    },
+  },
+  readTicket: {
+    answers: { 200: granted },
+    headers: { 200: ['ETag', 'Cache-Control', 'Retry-After'], 304: ['ETag', 'Cache-Control', 'Retry-After'] },
+    requestHeaders: {
+      Prefer: '`wait=N` does what `?wait=N` does.',
+      'If-None-Match': 'The ETag of the last answer: 304 while nothing has changed.',
+    },
+  },
+  readLine: {
+    answers: {
+      200: {
+        status: 'active',
+        remaining_amount: 998,
+        in_line: 40,
+        settled_per_second: 12000,
+        updated_at: '2026-12-24T18:00:00.500Z',
+      },
+    },
+    headers: { 200: ['Cache-Control'] },
+  },
+  listCouponClaims: { answers: { 200: { data: [claim], next_cursor: null } } },
+  listUserClaims: { answers: { 200: { data: [claim], next_cursor: null } } },
+};

@@ -1,0 +1,74 @@
+import { test } from 'vitest';
+import type { OpenLane } from './engine.ts';
+import { type Host, hostLimits, openHost } from './host.ts';
+import { laneOptions, newLane, type World } from './queue.testsuite.ts';
+import { openTestEngine } from './testing.ts';
+
+export function hostSuite(world: () => World): void {
+  test('a host opens wanted lanes, closes quiet ones when they are done, and hands over', {
+    timeout: 45_000,
+  }, async ({ expect }) => {
+    const { adding, working, stores } = world();
+    const second = await openTestEngine(stores);
+    const [lane, busy] = [newLane(), newLane()];
+    const taken: string[] = [];
+    const errors: Error[] = [];
+    const notDone = new Set([busy]);
+
+    function startHost(name: string, engine: typeof working.engine): Promise<Host> {
+      return openHost({
+        engine,
+        lanesMost: 10,
+        open: (opened): OpenLane =>
+          engine.openLane(opened, laneOptions({ handle: async job => void taken.push(`${name} ${job.id}`) })),
+        isDone: async one => !notDone.has(one),
+        onError: error => void errors.push(error),
+      });
+    }
+    async function send(to: string, id: string) {
+      await adding.engine.roster.want(to, 'label');
+      await adding.engine.add(to, { id, name: 'c', data: id });
+    }
+    const hasTaken = async (what: string, withinMs: number) =>
+      expect.poll(() => taken.includes(what), { timeout: withinMs, interval: 10 }).toBe(true);
+
+    const first = await startHost('first', working.engine);
+    try {
+      await send(lane, 'j1');
+      await send(busy, 'j2');
+      await hasTaken('first j1', 2 * hostLimits.roundMs);
+      await hasTaken('first j2', 2 * hostLimits.roundMs);
+      expect([...first.lanes].sort()).toEqual([lane, busy].sort());
+
+      const other = await startHost('other', second.engine);
+      expect(other.lanes).toEqual([]); // Both lanes have an owner.
+      await first.close();
+      expect(first.lanes).toEqual([]);
+      await expect
+        .poll(() => [...other.lanes].sort(), { timeout: hostLimits.roundMs })
+        .toEqual([lane, busy].sort());
+      await send(lane, 'j3');
+      await hasTaken('other j3', 2 * hostLimits.roundMs);
+
+      // It outlives its lease by far, then closes; the one that is not done stays.
+      const busyMs = performance.now();
+      await expect
+        .poll(() => other.lanes, { timeout: hostLimits.quietMs + 5 * hostLimits.roundMs })
+        .toEqual([busy]);
+      expect(performance.now() - busyMs).toBeGreaterThan(hostLimits.quietMs - hostLimits.roundMs);
+      expect(performance.now() - other.lastRoundMs).toBeLessThan(3 * hostLimits.roundMs);
+      expect(taken).toEqual(['first j1', 'first j2', 'other j3']);
+
+      notDone.clear();
+      await expect.poll(() => other.lanes, { timeout: 3 * hostLimits.roundMs }).toEqual([]);
+      await send(lane, 'j4'); // A closed lane opens again.
+      await hasTaken('other j4', 2 * hostLimits.roundMs);
+      await other.close();
+      expect(errors).toEqual([]);
+      expect(second.errors).toEqual([]);
+    } finally {
+      await first.close();
+      await second.close();
+    }
+  });
+}

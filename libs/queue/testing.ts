@@ -1,0 +1,146 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openChanges } from '@claimline/db/changes';
+import { freePort } from '@claimline/db/free-port';
+import { closePool, openPool } from '@claimline/db/pool';
+import { createTestDatabase } from '@claimline/db/testing';
+import { pause } from '@claimline/kernel/backoff';
+import { createClosers } from '@claimline/kernel/closers';
+import { Redis } from 'ioredis';
+import { describe, test } from 'vitest';
+import { openEngine } from './open.ts';
+import { migrateQueue } from './postgres-engine.ts';
+
+export type EngineKind = 'redis' | 'postgres';
+
+const redisIsAvailable = spawnSync('redis-server', ['--version']).status === 0;
+/** A build server without Redis is a mistake, a laptop without it is not. */
+const redisIsRequired = Boolean(process.env.CI);
+
+const redisStartMs = 10_000;
+const lanesMost = 20;
+
+/** Runs a suite that needs a redis-server; without one it is skipped with a line that says so, or fails on a build server. */
+export function describeWithRedis(name: string, suite: () => void): void {
+  if (redisIsAvailable) return void describe(name, suite);
+  process.stderr.write(`There is no redis-server on PATH: "${name}" is skipped.\n`);
+  describe(name, () => {
+    test.skipIf(!redisIsRequired)('there is a redis-server on PATH', () => {
+      throw new Error('CI is set and there is no redis-server on PATH');
+    });
+  });
+}
+
+/** Runs a suite on one engine: on Redis only where there is one. */
+export function describeOnEngine(kind: EngineKind, suite: () => void): void {
+  if (kind === 'redis') describeWithRedis('on redis', suite);
+  else describe('on postgres', suite);
+}
+
+/** A redis-server of a test's own, with its data in a temporary folder. */
+export type TestRedis = {
+  url: string;
+  /** Runs one command and answers its reply. */
+  command(name: string, ...args: (string | number)[]): Promise<unknown>;
+  stop(): Promise<void>;
+};
+
+/** Starts a redis-server on a free port; `settings` overrule those that the product demands. */
+export async function startTestRedis(settings: Record<string, string> = {}): Promise<TestRedis> {
+  const dir = mkdtempSync(join(tmpdir(), 'claimline-redis-'));
+  const port = await freePort();
+  const all = {
+    port: String(port),
+    bind: '127.0.0.1',
+    dir,
+    save: '',
+    'maxmemory-policy': 'noeviction',
+    ...settings,
+  };
+  const server = spawn(
+    'redis-server',
+    Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]),
+    { stdio: 'ignore' },
+  );
+  const ended = new Promise<void>(resolve => server.once('exit', () => resolve()));
+  const redis = new Redis(`redis://127.0.0.1:${port}`, { retryStrategy: () => 20 });
+  redis.on('error', () => {}); // Until the server listens, connections are refused.
+  await Promise.race([
+    redis.ping(),
+    ended.then(() => Promise.reject(new Error('redis-server ended at once'))),
+    pause(redisStartMs).then(() => Promise.reject(new Error('redis-server did not answer'))),
+  ]);
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    command: (name, ...args) => redis.call(name, ...args),
+    async stop() {
+      redis.disconnect();
+      server.kill('SIGKILL');
+      await ended;
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The stores of one installation: a database, and a Redis where the engine is on it. */
+export type TestStores = {
+  kind: EngineKind;
+  databaseUrl: string;
+  redis: TestRedis | null;
+  stop(): Promise<void>;
+};
+
+export async function startTestStores(kind: EngineKind): Promise<TestStores> {
+  const database = await createTestDatabase();
+  const redis = kind === 'redis' ? await startTestRedis() : null;
+  if (kind === 'postgres') await migrateQueue(database.url);
+  return {
+    kind,
+    databaseUrl: database.url,
+    redis,
+    async stop() {
+      await redis?.stop();
+      await database.drop();
+    },
+  };
+}
+
+/** An engine as one process has it. */
+export type TestEngine = Awaited<ReturnType<typeof openTestEngine>>;
+
+/** Opens an engine with connections of its own, as another process would; `errors` is what it complained of. */
+export async function openTestEngine(stores: TestStores, side: 'accepting' | 'working' = 'working') {
+  const errors: unknown[] = [];
+  const onError = (error: unknown) => void errors.push(error);
+  const closers = createClosers((_, error) => onError(error));
+  const sql = openPool({
+    url: stores.databaseUrl,
+    applicationName: `test ${side}`,
+    max: 4,
+    ...(side === 'working' && { settings: { enable_seqscan: 'off' } }),
+  });
+  closers.push('sql', () => closePool(sql, 1));
+  const changes = openChanges({ url: stores.databaseUrl, applicationName: 'test listen', onError });
+  closers.push('changes', () => changes.close());
+  const engine = await openEngine({
+    redisUrl: stores.redis?.url,
+    databaseUrl: stores.databaseUrl,
+    sql,
+    changes,
+    side,
+    lanesMost,
+    onError,
+  });
+  closers.push('engine', () => engine.close());
+  return { engine, sql, changes, errors, close: () => closers.close() };
+}
+
+/** Ends a child process at once and waits until it is gone. */
+export async function killChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise(resolve => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await gone;
+}
