@@ -5,14 +5,14 @@ import type { Changes } from '@claimline/db/changes';
 import { isTransient } from '@claimline/db/error';
 import type { Sql } from '@claimline/db/pool';
 import { createKeyCheck } from '@claimline/http/access';
-import { problemResponse } from '@claimline/http/problem';
 import { createRequestLog } from '@claimline/http/request-log';
 import { createRouter } from '@claimline/http/router';
 import { AppError } from '@claimline/kernel/error';
 import type { Engine } from '@claimline/queue/engine';
 import type { Logger } from '@claimline/telemetry/log';
+import type { HttpBindings } from '@hono/node-server';
 import type { Config } from '../config.ts';
-import { mountBoard } from './board.ts';
+import { BASE, createBoardApp } from './board.ts';
 import { mountDocs } from './docs.ts';
 import { mountOperations } from './operations.ts';
 
@@ -36,7 +36,6 @@ export async function createApp(house: House) {
     translate,
     observe: requestLog.observe,
   });
-  const { app } = router;
   const onError = (error: Error) => log.error({ err: error }, 'background error');
 
   mountCoupons(router, { sql });
@@ -44,25 +43,13 @@ export async function createApp(house: House) {
   const claims = await mountClaims(router, { sql, changes, engine, directory, ticketKey, onError });
   mountOperations(router, { sql, engine, isReady: house.isReady });
   mountDocs(router);
-  mountBoard(app, { engine, requireKey, isWritable: config.BOARD_WRITABLE });
+  const board = createBoardApp({ engine, requireKey, isWritable: config.BOARD_WRITABLE });
 
-  for (const [route, methods] of router.methodsOf)
-    app.all(route, c => {
-      const allow = methods.join(', ');
-      const response = problemResponse(
-        c,
-        new AppError('method_not_allowed', `only ${allow} is answered here`),
-      );
-      response.headers.set('Allow', allow);
-      return response;
-    });
-  app.notFound(c => problemResponse(c, new AppError('not_found', 'there is nothing at this address')));
-  app.onError((error, c) => {
-    log.error({ err: error }, 'unexpected error');
-    return problemResponse(c, translate(error));
-  });
-
-  return { app, release: claims.release };
+  return {
+    fetch: (request: Request, env: HttpBindings) =>
+      env.incoming.url?.startsWith(BASE) ? board.fetch(request, env) : router.fetch(request, env),
+    release: claims.release,
+  };
 }
 
 /** A store that is away is no surprise: the caller is told to come again. */

@@ -4,10 +4,11 @@ import { AppError } from '@claimline/kernel/error';
 import { createBoard } from '@claimline/queue/board';
 import type { Engine } from '@claimline/queue/engine';
 import { serveStatic } from '@hono/node-server/serve-static';
-import type { Context, Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 
-const BASE = '/queues';
+/** Where the board lives. */
+export const BASE = '/queues';
 
 /** The board's scripts and styles are its own; it has styles within the page, and a `base`. */
 const pagePolicy = {
@@ -26,14 +27,16 @@ const pagePolicy = {
  * Bull Board, which has no access control of its own: behind the operator key, safe from other
  * sites' pages, and read-only unless switched on.
  */
-export function mountBoard(
-  app: Hono<Env>,
-  {
-    engine,
-    requireKey,
-    isWritable,
-  }: { engine: Engine; requireKey: (c: Context<Env>) => void; isWritable: boolean },
-) {
+export function createBoardApp({
+  engine,
+  requireKey,
+  isWritable,
+}: {
+  engine: Engine;
+  requireKey: (c: Context<Env>) => void;
+  isWritable: boolean;
+}): Hono<Env> {
+  const app = new Hono<Env>();
   const board = createBoard({ engine, basePath: BASE, isWritable, staticFiles: serveStatic });
 
   for (const path of [BASE, `${BASE}/*`]) {
@@ -62,6 +65,9 @@ export function mountBoard(
     app.use(path, secureHeaders({ xFrameOptions: 'DENY', contentSecurityPolicy: pagePolicy }));
   }
   app.route(BASE, board.pages as never);
+  app.notFound(c => problemResponse(c, new AppError('not_found', 'there is nothing at this address')));
+  app.onError((error, c) => refuse(c, error));
+  return app;
 }
 
 function refuse(c: Context<Env>, error: unknown): Response {
@@ -83,7 +89,13 @@ function isOwnPage(c: Context<Env>): boolean {
   return header(c, 'content-type')?.startsWith('application/json') ?? false;
 }
 
-/** The lane in the address of one of the board's calls, or an empty text. */
-function laneIn(path: string): string {
-  return /^\/queues\/api\/queues\/([^/]+)\//.exec(path)?.[1] ?? '';
+/** The lane that one of the board's calls is about, or null for a call about all lanes. */
+function laneIn(path: string): string | null {
+  const [, name] = /^\/queues\/api\/queues\/([^/]+)\//.exec(path) ?? [];
+  if (name === undefined) return null;
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return '';
+  }
 }

@@ -30,7 +30,7 @@ const pageHeaders = {
 
 /** The OpenAPI document, the reference that shows it, and what each problem code means. */
 export function mountDocs(router: Router) {
-  const { app, registry } = router;
+  const { registry } = router;
   const bundle = createRequire(import.meta.url).resolve('@scalar/api-reference/browser/standalone.js');
   let script: string | undefined;
   let document: unknown;
@@ -53,7 +53,7 @@ export function mountDocs(router: Router) {
   addPage('/docs', 'docs', 'The API reference, for people', () => referencePage);
   addPage('/docs/problems', 'problems', 'What each problem code means', problemsPage);
   // Read once, when somebody looks: it is 3 MB.
-  app.get('/docs/scalar.js', c => {
+  router.addAsset('/docs/scalar.js', c => {
     script ??= readFileSync(bundle, 'utf8');
     return replyRaw(c, 200, script, {
       'Content-Type': 'text/javascript; charset=UTF-8',

@@ -50,7 +50,7 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
 
   let isReady = true;
   const ticketKey = await readTicketKey(sql);
-  const { app, release } = await createApp({
+  const { fetch, release } = await createApp({
     config,
     log,
     sql,
@@ -59,7 +59,7 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     ticketKey,
     isReady: () => isReady,
   });
-  const serving = await serve(app.fetch, config.HOST, config.PORT);
+  const serving = await serve(fetch, config.HOST, config.PORT);
   log.info({ host: config.HOST, port: serving.port, engine: engine.kind }, 'listening');
 
   return {

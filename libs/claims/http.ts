@@ -100,7 +100,7 @@ export async function mountClaims(
   function refuse(c: Context<Env>, boarded: Exclude<Boarded, { kind: 'queued' }>, isSimple: boolean) {
     const problem: Problem =
       boarded.kind === 'refused'
-        ? describeRefusal({ ...boarded, nowMs: changes.databaseNowMs(), isSimple })
+        ? describeRefusal(boarded, changes.databaseNowMs(), isSimple)
         : {
             code: 'overloaded',
             message: 'the line of this coupon is full, try again later',

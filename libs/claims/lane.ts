@@ -137,11 +137,16 @@ function summarize(
   return summary;
 }
 
+/** Counted by statement: a counter's labels cost more than they tell, claim by claim. */
 function countDecided(news: Settled[]) {
+  const counts = new Map<string, number>();
   for (const { decisions } of news)
-    for (const decision of decisions.values())
-      metrics.decided.inc({
-        outcome: decision.status,
-        reason: decision.status === 'refused' ? decision.reason : '',
-      });
+    for (const decision of decisions.values()) {
+      const name = decision.status === 'refused' ? `refused ${decision.reason}` : decision.status;
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+  for (const [name, n] of counts) {
+    const [outcome = '', reason = ''] = name.split(' ');
+    metrics.decided.inc({ outcome, reason }, n);
+  }
 }

@@ -12,25 +12,24 @@ const sentences: Record<Reason, string> = {
   paused: 'the sale of this coupon is paused',
 };
 
+/** Who was refused, why, and on which coupon. */
+export type Refused = { reason: Reason; heldTicket: string | null; coupon: CouponFacts | null };
+
 /** A paused sale may open again at any moment; asking every few seconds is enough. */
 const PAUSED_RETRY_S = 5;
 
+/** What a million people get: one object each, so that it is made text once (http/problem.ts). */
+const soldOut: Problem = { code: 'sold_out', message: sentences.sold_out };
+const soldOutSimply: Problem = { ...soldOut, status: 400 };
+
 /** A refusal as the caller is told. The simple form answers 400 where nothing is left; the rest is the same. */
-export function describeRefusal({
-  reason,
-  heldTicket,
-  coupon,
-  nowMs,
-  isSimple,
-}: {
-  reason: Reason;
-  heldTicket: string | null;
-  coupon: CouponFacts | null;
-  nowMs: number | undefined;
-  isSimple: boolean;
-}): Problem {
+export function describeRefusal(
+  { reason, heldTicket, coupon }: Refused,
+  nowMs: number | undefined,
+  isSimple: boolean,
+): Problem {
+  if (reason === 'sold_out') return isSimple ? soldOutSimply : soldOut;
   const problem: Problem = { code: reason, message: sentences[reason] };
-  if (isSimple && reason === 'sold_out') problem.status = 400;
   if (heldTicket) problem.extra = { ticket: heldTicket };
   if (reason === 'paused') problem.retryAfterSeconds = PAUSED_RETRY_S;
   if (reason === 'not_started')

@@ -42,9 +42,9 @@ export const trainLimits = {
   seats: 500,
   /**
    * The fuller a train was, the longer the next waits for company: fuller trains cost the queue, the
-   * worker and Postgres less, and up to about 500 claims a second nobody waits at all. PACE_MEASURED
+   * worker and Postgres less, and a train of fewer than 32 delays nobody. PACE_MEASURED
    */
-  paceMsPerClaim: 1 / 16,
+  paceMsPerClaim: 1 / 32,
   paceMsMost: 4,
   /** Trains kept; a train is a small object a coupon. */
   trainsMost: 50_000,

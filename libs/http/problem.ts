@@ -1,6 +1,6 @@
 import { AppError, type Problem, problems } from '@claimline/kernel/error';
 import type { Context } from 'hono';
-import { reply } from './reply.ts';
+import { replyJson } from './reply.ts';
 import { type Env, requestIdOf } from './scope.ts';
 
 /** Where a problem's `type` leads: a section of the API reference. */
@@ -17,28 +17,36 @@ export function problemResponse(c: Context<Env>, error: unknown): Response {
  * The one place where a problem becomes an answer: RFC 9457 problem details, with `error` as the
  * sentence for clients that read only that.
  */
-export function replyProblem(c: Context<Env>, problem: Problem): Response {
-  const { code, message, retryAfterSeconds, errors, extra } = problem;
-  const status = problem.status ?? problems[code].status;
-  const body = {
-    type: TYPE_BASE + code,
-    title: problems[code].title,
-    status,
-    detail: message,
-    code,
-    error: message,
-    request_id: requestIdOf(c),
-    errors,
-    ...extra,
+export function replyProblem(c: Context<Env>, problem: Problem, more?: Record<string, string>): Response {
+  const status = problem.status ?? problems[problem.code].status;
+  const headers: Record<string, string> = {
+    'Content-Type': 'application/problem+json; charset=UTF-8',
+    ...more,
   };
-  return reply(
-    c,
-    status,
-    body,
-    retryAfterSeconds === undefined
-      ? problemType
-      : { ...problemType, 'Retry-After': String(retryAfterSeconds) },
-  );
+  if (problem.retryAfterSeconds !== undefined) headers['Retry-After'] = String(problem.retryAfterSeconds);
+  return replyJson(c, status, `${textOf(problem)}${JSON.stringify(requestIdOf(c))}}`, headers);
 }
 
-const problemType = { 'Content-Type': 'application/problem+json; charset=UTF-8' };
+/** The JSON up to the request's id. A problem that many get, such as sold out, is one object and made text once. */
+function textOf(problem: Problem): string {
+  let text = texts.get(problem);
+  if (text === undefined) {
+    const { code, message, status, errors, extra } = problem;
+    const { title, status: usual } = problems[code];
+    const body = {
+      type: TYPE_BASE + code,
+      title,
+      status: status ?? usual,
+      detail: message,
+      code,
+      error: message,
+      errors,
+      ...extra,
+    };
+    text = `${JSON.stringify(body).slice(0, -1)},"request_id":`;
+    texts.set(problem, text);
+  }
+  return text;
+}
+
+const texts = new WeakMap<Problem, string>();

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pause } from '@claimline/kernel/backoff';
-import { createAdaptorServer } from '@hono/node-server';
+import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
 
 export const serveLimits = {
   /** Above the idle time of common load balancers (60 s), so that they close first. */
@@ -12,7 +12,7 @@ export const serveLimits = {
   idleSweepMs: 100,
 } as const;
 
-type Fetch = Parameters<typeof createAdaptorServer>[0]['fetch'];
+type Fetch = (request: Request, env: HttpBindings) => Response | Promise<Response>;
 
 /** An HTTP server that can finish what it has begun. */
 export type Serving = {
@@ -26,7 +26,7 @@ export type Serving = {
 
 /** Listens on host and port; port 0 takes a free one. Error: the port is taken. */
 export async function serve(fetch: Fetch, host: string, port: number): Promise<Serving> {
-  const server = createAdaptorServer({ fetch }) as Server;
+  const server = createAdaptorServer({ fetch: fetch as never }) as Server;
   server.keepAliveTimeout = serveLimits.keepAliveMs;
   server.headersTimeout = serveLimits.headersMs;
   server.requestTimeout = serveLimits.requestMs;
