@@ -79,15 +79,14 @@ export function createRedisGate(scripts: Scripts): Gate {
 
     async settled(news) {
       const { epoch, revision, remaining } = news.state ?? { epoch: 0, revision: 0, remaining: 0 };
-      const entries = [...news.decisions].flatMap(([ticket, decision]) => [
-        decision.userId,
-        ticket,
-        heldValue(ticket, decision),
-      ]);
-      await settled(
-        [...lineKeys(news.couponId), heldKey(news.couponId, epoch)],
-        [epoch, revision, remaining, gateLimits.idleS, ...entries],
-      );
+      const keys = [...lineKeys(news.couponId), heldKey(news.couponId, epoch)];
+      const decided = [...news.decisions];
+      for (let from = 0; from < decided.length; from += PAGE) {
+        const args: (string | number)[] = [epoch, revision, remaining, gateLimits.idleS];
+        for (const [ticket, decision] of decided.slice(from, from + PAGE))
+          args.push(decision.userId, ticket, holds(decision));
+        await settled(keys, args);
+      }
     },
 
     async giveBack(couponId, entries) {
@@ -120,9 +119,9 @@ export function createRedisGate(scripts: Scripts): Gate {
   };
 }
 
-/** What the person of a decided ticket is known to hold now, or "". */
-function heldValue(ticket: string, decision: Decision): string {
-  if (decision.status === 'granted') return `${decision.held} ${ticket}`;
+/** What the person of a decided ticket is known to hold now, as gate/settled.lua takes it. */
+function holds(decision: Decision): string | number {
+  if (decision.status === 'granted') return decision.held;
   if (decision.status === 'refused' && decision.heldTicket) return `${HELD_ENOUGH} ${decision.heldTicket}`;
   return '';
 }

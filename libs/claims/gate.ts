@@ -64,7 +64,7 @@ export type Verdict =
   | { kind: 'unticketed' };
 
 export const gateLimits = {
-  /** Undecided claims of one coupon; beyond it claims are answered 503. About 1.3 kB each in Redis. */
+  /** Undecided claims of one coupon; beyond it claims are answered 503. About 350 bytes each in Redis, job included. */
   lineMost: 1_000_000,
   /** A coupon that nobody asked for this long is forgotten, and loaded again when somebody does. */
   idleS: 24 * 3600,

@@ -50,8 +50,7 @@ export function openLane(lane: string, { engine, sql, gate, onError }: House): O
     try {
       const news = await settle(sql, batch, stop.signal);
       await tellGate(news);
-      for (const { decisions: decided } of news)
-        for (const [ticket, decision] of decided) decisions.set(ticket, decision);
+      for (const [ticket, decision] of news.decisions) decisions.set(ticket, decision);
     } catch (error) {
       if (error instanceof StoppedError || batch.claims.length === 1)
         for (const [ticket] of batch.claims) failures.set(ticket, error as Error);
@@ -62,12 +61,12 @@ export function openLane(lane: string, { engine, sql, gate, onError }: House): O
   }
 
   /** The shared gate hears of it before the job counts as done: a dead worker's job is settled again and tells it. */
-  async function tellGate(news: Settled[]) {
+  async function tellGate(news: Settled) {
     countDecided(news);
     if (!gate.isShared) return;
     for (let attempt = 1; ; attempt++) {
       try {
-        await Promise.all(news.map(one => gate.settled(one)));
+        await gate.settled(news);
         return;
       } catch (error) {
         if (stop.signal.aborted) throw new StoppedError('stopped while the gate was away', { cause: error });
@@ -138,13 +137,12 @@ function summarize(
 }
 
 /** Counted by statement: a counter's labels cost more than they tell, claim by claim. */
-function countDecided(news: Settled[]) {
+function countDecided(news: Settled) {
   const counts = new Map<string, number>();
-  for (const { decisions } of news)
-    for (const decision of decisions.values()) {
-      const name = decision.status === 'refused' ? `refused ${decision.reason}` : decision.status;
-      counts.set(name, (counts.get(name) ?? 0) + 1);
-    }
+  for (const decision of news.decisions.values()) {
+    const name = decision.status === 'refused' ? `refused ${decision.reason}` : decision.status;
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
   for (const [name, n] of counts) {
     const [outcome = '', reason = ''] = name.split(' ');
     metrics.decided.inc({ outcome, reason }, n);

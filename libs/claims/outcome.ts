@@ -42,6 +42,14 @@ export function parseSettled(text: string): Settled {
   return { couponId: coupon, couponName: name, state, decisions };
 }
 
+/** The news of one statement, which come in parts, as one. */
+export function mergeSettled(parts: Settled[]): Settled {
+  const [first, ...others] = parts as [Settled, ...Settled[]];
+  for (const part of others)
+    for (const [ticket, decision] of part.decisions) first.decisions.set(ticket, decision);
+  return first;
+}
+
 function toDecision(
   couponName: string,
   userId: string,

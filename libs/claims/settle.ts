@@ -3,7 +3,7 @@ import type { Sql } from '@claimline/db/pool';
 import { sqlFile } from '@claimline/db/sql-file';
 import { backoffMs, pause } from '@claimline/kernel/backoff';
 import { metrics } from '@claimline/telemetry/metrics';
-import { parseSettled, type Settled } from './outcome.ts';
+import { mergeSettled, parseSettled, type Settled } from './outcome.ts';
 import type { JobClaim } from './train.ts';
 
 const settleStatement = sqlFile(import.meta.url, './settle.sql');
@@ -23,13 +23,13 @@ export type Batch = { couponId: string; couponName: string; claims: JobClaim[] }
 export class StoppedError extends Error {}
 
 /**
- * Settles a batch and answers with its news, some outcomes in each. Waits for Postgres as long as
+ * Settles a batch and answers with its news. Waits for Postgres as long as
  * it is away, unless `signal` aborts: a connection that was cut after COMMIT was sent is no harm,
  * since a ticket that was decided gets the same answer again.
  *
  * @param sql a pool with sequential scans off (see settle.sql)
  */
-export async function settle(sql: Sql, batch: Batch, signal: AbortSignal): Promise<Settled[]> {
+export async function settle(sql: Sql, batch: Batch, signal: AbortSignal): Promise<Settled> {
   let failures = 0;
   for (let stale = 0; stale <= settleLimits.staleMost; ) {
     const stopTimer = metrics.settleSeconds.startTimer();
@@ -39,7 +39,7 @@ export async function settle(sql: Sql, batch: Batch, signal: AbortSignal): Promi
       });
       stopTimer();
       metrics.settleClaims.observe(batch.claims.length);
-      if (rows.length > 0) return rows.map(row => parseSettled(row.payload));
+      if (rows.length > 0) return mergeSettled(rows.map(row => parseSettled(row.payload)));
       metrics.settleAgain.inc({ why: 'stale' });
       stale++;
     } catch (error) {

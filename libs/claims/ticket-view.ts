@@ -26,17 +26,17 @@ export type TicketView = z.output<typeof ticketSchema>;
 
 /** The ticket's body, and Retry-After in seconds while it is queued. */
 export function viewTicket(state: TicketState): { body: TicketView; retryAfter: number | null } {
-  const base = {
-    ticket: state.ticket,
-    coupon_name: state.couponName,
-    user_id: state.userId,
-  };
   const created_at = isoTime(state.createdAtMs);
+  const base = { ticket: state.ticket, coupon_name: state.couponName, user_id: state.userId };
   if (state.decided === null) {
-    const place = state.line === null ? { eta: { known: false } } : describePlace(state.line, state.state);
-    const retryAfter =
-      state.line === null ? lineLimits.retryAfterLeastS : retryAfterSeconds(state.line, state.state);
-    return { body: { ...base, status: 'queued', ...place, created_at }, retryAfter };
+    const isKnown = state.line !== null;
+    const place = isKnown ? describePlace(state.line as number, state.state) : { eta: { known: false } };
+    return {
+      body: Object.assign(base, { status: 'queued' as const }, place, { created_at }),
+      retryAfter: isKnown
+        ? retryAfterSeconds(state.line as number, state.state)
+        : lineLimits.retryAfterLeastS,
+    };
   }
   const decision = state.decided;
   return {

@@ -15,7 +15,7 @@ export type Tickets = {
 const PATTERN = /^tkt_[\w-]{48}$/;
 const FACTS_BYTES = 26;
 const MAC_BYTES = 10;
-/** Random bytes are drawn for this many tickets at once: one call costs as much as a hundred bytes. */
+/** Random bytes are drawn for this many tickets at once: it is the call that costs, not the bytes. */
 const DRAWN_AT_ONCE = 512;
 
 /** @param key 32 secret bytes, the same in every process of an installation */

@@ -42,7 +42,7 @@ export const trainLimits = {
   seats: 500,
   /**
    * The fuller a train was, the longer the next waits for company: fuller trains cost the queue, the
-   * worker and Postgres less, and a train of fewer than 32 delays nobody. PACE_MEASURED
+   * worker and Postgres less, and a train of fewer than 32 delays nobody.
    */
   paceMsPerClaim: 1 / 32,
   paceMsMost: 4,

@@ -2,8 +2,8 @@ import type { Context } from 'hono';
 import { type Env, requestIdOf } from './scope.ts';
 
 /*
- * Headers of every answer are given to the Response when it is made: a middleware that adds them
- * afterwards costs a Headers object a request, about a tenth of the route's throughput.
+ * Headers of every answer are given to the Response when it is made, as a plain object: a middleware
+ * that adds them afterwards makes the adapter build a Headers object for every request.
  */
 const policy = "default-src 'none'; frame-ancestors 'none'";
 

@@ -9,8 +9,8 @@ export const requestLogLimits = {
 } as const;
 
 /**
- * Logs a line a request and times it by route. A stampede is not written out line by line: at
- * 30,000 requests a second that would cost more than the answers.
+ * Logs a line a request and times it by route. A stampede is not written out line by line: a
+ * million lines of "sold out" tell nobody anything that the count does not.
  */
 export function createRequestLog(log: Logger) {
   let lines = 0;

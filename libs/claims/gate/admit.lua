@@ -7,7 +7,7 @@
 -- "a <line>" admitted, "j <ticket>" joined, "h <ticket>" holds a claim, "r <reason>", "f" full,
 -- "n" would be admitted but came with an empty ticket.
 --
--- Measured at 500 claims a train: 2.2 ms when all are admitted, 0.3 ms when all are refused.
+-- Measured at 256 claims a train, 2 cores, AOF everysec: 5 us a claim admitted, 2 us refused.
 local coupon = redis.call('HMGET', KEYS[1],
   'epoch', 'remaining', 'status', 'starts', 'ends', 'limit', 'line', 'done', 'rate', 'rate_at')
 local epoch = tonumber(ARGV[1])

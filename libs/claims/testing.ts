@@ -1,0 +1,116 @@
+import { createHash, randomUUID } from 'node:crypto';
+import type { CouponFacts } from '@claimline/coupons';
+import type { Sql } from '@claimline/db/pool';
+import type { Decision, Reason, Settled } from './outcome.ts';
+
+let tickets = 0;
+
+/** A ticket that no other test uses; not genuine, where nobody looks into it. */
+export function nextTicket(): string {
+  return `tkt_${String(++tickets).padStart(48, '0')}`;
+}
+
+/** An open coupon with 1,000 units that nobody else uses. */
+export function couponFacts(facts: Partial<CouponFacts> = {}): CouponFacts {
+  const id = randomUUID();
+  return {
+    id,
+    name: `coupon ${id}`,
+    epoch: 1,
+    revision: 1,
+    remaining: 1000,
+    status: 'active',
+    startsAtMs: null,
+    endsAtMs: null,
+    perUserLimit: 1,
+    ...facts,
+  };
+}
+
+/** Holders as {@link Gate.load} reads them: in pages, an empty one among them. */
+export async function* pages<Item>(items: Item[]): AsyncGenerator<Item[]> {
+  for (let from = 0; from < items.length; from += 1000) yield items.slice(from, from + 1000);
+  yield [];
+}
+
+export function granted(userId: string, held = 1): Decision {
+  return { ...decided(userId), status: 'granted', claimId: 'clm_1', sequence: 1, held };
+}
+
+export function refused(userId: string, reason: Reason, heldTicket: string | null = null): Decision {
+  return { ...decided(userId), status: 'refused', reason, heldTicket };
+}
+
+export function failed(userId: string): Decision {
+  return { ...decided(userId), status: 'failed' };
+}
+
+function decided(userId: string) {
+  return { couponName: 'a coupon', userId, decidedAtMs: 0 };
+}
+
+/** News of a settle: a revision later, unless said otherwise. */
+export function settledNews(
+  coupon: CouponFacts,
+  { revision = coupon.revision + 1, remaining = coupon.remaining }: { revision?: number; remaining?: number },
+  decisions: (readonly [ticket: string, decision: Decision])[],
+): Settled {
+  return {
+    couponId: coupon.id,
+    couponName: coupon.name,
+    state: { epoch: coupon.epoch, revision, remaining },
+    decisions: new Map(decisions),
+  };
+}
+
+/** Chance that is the same for the same seed. */
+export function seededRandom(seed: number) {
+  let drawn = 0;
+  function next(): number {
+    const digest = createHash('sha256').update(`${seed} ${drawn++}`).digest();
+    return digest.readUInt32BE() / 2 ** 32;
+  }
+  const below = (limit: number) => Math.floor(next() * limit);
+  return {
+    below,
+    pick: <Item>(items: readonly Item[]): Item => items[below(items.length)] as Item,
+    chance: (share: number) => next() < share,
+  };
+}
+
+export type Random = ReturnType<typeof seededRandom>;
+
+/** A coupon's row; columns that are left out have the table's defaults. */
+export type CouponValues = {
+  name?: string;
+  amount?: number;
+  remaining_amount?: number;
+  per_user_limit?: number;
+  status?: string;
+};
+
+/** Inserts a coupon as somebody at psql would. */
+export async function insertCoupon(sql: Sql, values: CouponValues): Promise<{ id: string; name: string }> {
+  const amount = values.amount ?? 1000;
+  const row = { name: `coupon ${randomUUID()}`, amount, remaining_amount: amount, ...values };
+  const [inserted] = await sql<{ id: string; name: string }[]>`
+    insert into coupons ${sql(row)} returning id, name`;
+  return inserted as { id: string; name: string };
+}
+
+/** A coupon's counters as they stand. */
+export async function readCouponRow(sql: Sql, name: string) {
+  const [row] = await sql<
+    {
+      amount: number;
+      remaining_amount: number;
+      granted_count: number;
+      claimed_count: number;
+      epoch: number;
+      revision: number;
+    }[]
+  >`
+    select amount, remaining_amount, granted_count, claimed_count, epoch, revision
+    from coupons where name = ${name}`;
+  return row;
+}
