@@ -14,7 +14,12 @@ const inside = names => `^libs/(${names.join('|')})/`;
 
 module.exports = {
   forbidden: [
-    { name: 'no-circles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-circles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     { name: 'no-missing', severity: 'error', from: {}, to: { couldNotResolve: true } },
     {
       name: 'libs-know-no-apps',
@@ -41,7 +46,12 @@ module.exports = {
       from: { pathNot: `^libs/${slice}/` },
       to: { path: `^libs/${slice}/(?!(index|http|jobs)\\.ts$)` },
     })),
-    { name: 'api-has-no-jobs', severity: 'error', from: { path: '^apps/api/' }, to: { path: '^libs/[^/]+/jobs\\.ts$' } },
+    {
+      name: 'api-has-no-jobs',
+      severity: 'error',
+      from: { path: '^apps/api/' },
+      to: { path: '^libs/[^/]+/jobs\\.ts$' },
+    },
     {
       name: 'worker-has-no-http',
       severity: 'error',
@@ -66,6 +76,9 @@ module.exports = {
     exclude: { path: '^\\.data' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
   },
 };

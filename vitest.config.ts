@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['apps/**/*.test.ts', 'libs/**/*.test.ts', 'loadtest/**/*.test.ts'],
+    include: ['tidy/*.test.ts', 'apps/**/*.test.ts', 'libs/**/*.test.ts', 'loadtest/**/*.test.ts'],
     globalSetup: ['libs/db/testing-setup.ts'],
     // Tests start real servers: more of them at once would measure the machine, not the code.
     pool: 'forks',

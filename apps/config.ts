@@ -88,6 +88,11 @@ export function readConfig(overrides: Record<string, string> = {}) {
   return parseSettings(settings, { ...process.env, ...overrides }, file);
 }
 
+/** The environment of a child process: ours, with `overrides`. */
+export function childEnvironment(overrides: Record<string, string>): NodeJS.ProcessEnv {
+  return { ...process.env, ...overrides };
+}
+
 /** The settings as lines NAME=value, secrets masked; `# default` where nothing was set. */
 export function printConfig(config: Config): string {
   return Object.entries(config)

@@ -1,5 +1,5 @@
 /** Placeholder in a path or body that becomes a different person in every request. */
-export const USER_PLACEHOLDER = '{user}';
+const USER_PLACEHOLDER = '{user}';
 
 // Fixed, so that a request keeps its Content-Length and only its digits are written anew.
 const USER_DIGITS = 9;

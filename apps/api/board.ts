@@ -1,4 +1,5 @@
 import { problemResponse } from '@claimline/http/problem';
+import type { Around } from '@claimline/http/router';
 import { type Env, header, requestIdOf } from '@claimline/http/scope';
 import { AppError } from '@claimline/kernel/error';
 import { createBoard } from '@claimline/queue/board';
@@ -23,51 +24,73 @@ const pagePolicy = {
   frameAncestors: ["'none'"],
 };
 
+/** Files whose names change with what is in them; the key is needed for them too. */
+const ASSETS = `${BASE}/static/`;
+
 /**
  * Bull Board, which has no access control of its own: behind the operator key, safe from other
  * sites' pages, and read-only unless switched on.
+ *
+ * @param observe told after every answer but those of assets, so that what operators do is logged
  */
 export function createBoardApp({
   engine,
   requireKey,
   isWritable,
+  observe,
 }: {
   engine: Engine;
   requireKey: (c: Context<Env>) => void;
   isWritable: boolean;
+  observe?: Around['observe'];
 }): Hono<Env> {
   const app = new Hono<Env>();
   const board = createBoard({ engine, basePath: BASE, isWritable, staticFiles: serveStatic });
 
+  /** Throws when the request may not go on to the board. */
+  function assertAllowed(c: Context<Env>, isWrite: boolean) {
+    requireKey(c);
+    if (!isWrite) return;
+    if (!isWritable) throw new AppError('forbidden', 'the board is read-only on this server');
+    if (!isOwnPage(c)) throw new AppError('forbidden', 'only the board itself may ask for that');
+  }
+
+  async function around(c: Context<Env>, next: () => Promise<void>) {
+    const startedMs = performance.now();
+    const isWrite = !['GET', 'HEAD'].includes(c.req.method);
+    let failure: unknown;
+    try {
+      assertAllowed(c, isWrite);
+      await board.refresh().catch(awayError);
+      await next();
+      failure = c.error;
+      // Who retries a job by hand wants its lane open, which nobody may have at this moment.
+      if (isWrite && c.res.ok) await board.want(laneIn(c.req.path)).catch(awayError);
+    } catch (error) {
+      failure = error;
+      c.res = refuse(c, error);
+    }
+    const isAsset = c.req.path.startsWith(ASSETS) && c.res.ok;
+    c.res.headers.set('Cache-Control', isAsset ? 'private, max-age=86400' : 'no-store');
+    c.res.headers.set('X-Request-Id', requestIdOf(c));
+    if (!isAsset) observe?.(c, BASE, c.res, startedMs, failure);
+  }
+
   for (const path of [BASE, `${BASE}/*`]) {
-    app.use(path, async (c, next) => {
-      try {
-        requireKey(c);
-        const isWrite = !['GET', 'HEAD'].includes(c.req.method);
-        if (isWrite && !isWritable) throw new AppError('forbidden', 'the board is read-only on this server');
-        if (isWrite && !isOwnPage(c))
-          throw new AppError('forbidden', 'only the board itself may ask for that');
-        await board.refresh().catch(cause => {
-          throw new AppError('unavailable', 'the queue cannot be reached, try again', {
-            retryAfterSeconds: 1,
-            cause,
-          });
-        });
-        await next();
-        // Who retries a job by hand wants its lane open, which nobody may have at this moment.
-        if (isWrite) await board.want(laneIn(c.req.path));
-        c.header('X-Request-Id', requestIdOf(c));
-      } catch (error) {
-        return refuse(c, error);
-      }
-      return undefined;
-    });
+    app.use(path, around);
     app.use(path, secureHeaders({ xFrameOptions: 'DENY', contentSecurityPolicy: pagePolicy }));
   }
   app.route(BASE, board.pages as never);
   app.notFound(c => problemResponse(c, new AppError('not_found', 'there is nothing at this address')));
   app.onError((error, c) => refuse(c, error));
   return app;
+}
+
+function awayError(cause: unknown): never {
+  throw new AppError('unavailable', 'the queue cannot be reached, try again', {
+    retryAfterSeconds: 1,
+    cause,
+  });
 }
 
 function refuse(c: Context<Env>, error: unknown): Response {

@@ -1,6 +1,6 @@
 import { openChanges } from '@claimline/db/changes';
 import { assertSchema } from '@claimline/db/migrate';
-import { openPool } from '@claimline/db/pool';
+import { nestedBeginCode, openPool } from '@claimline/db/pool';
 import { isLoopback } from '@claimline/http/access';
 import { serve } from '@claimline/http/serve';
 import { pause } from '@claimline/kernel/backoff';
@@ -23,7 +23,7 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     log.error({ err: error }, 'background error');
   };
   const onNotice = (notice: { code: string }) => {
-    if (notice.code === '25001') metrics.notices25001.inc();
+    if (notice.code === nestedBeginCode) metrics.notices25001.inc();
   };
   const sql = openPool({
     url: databaseUrl,

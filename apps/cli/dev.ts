@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startEmbedded } from '@claimline/db/embedded';
 import { pause } from '@claimline/kernel/backoff';
-import { type Config, readConfig } from '../config.ts';
+import { type Config, childEnvironment, readConfig } from '../config.ts';
 import { runMigrations } from './migrate.ts';
 
 const limits = {
@@ -12,6 +12,8 @@ const limits = {
   restartsMost: 5,
   /** A process that ran this long has started well: its count begins anew. */
   steadyMs: 30_000,
+  /** Kept back from SHUTDOWN_TIMEOUT_SECONDS to stop Postgres. */
+  stopPostgresMs: 1000,
 } as const;
 
 type Service = 'api' | 'worker';
@@ -56,9 +58,14 @@ async function superviseAll(config: Config, databaseUrl: string, signal: AbortSi
   ]);
   if (address) printBanner(config, address, databaseUrl);
   if (!either.aborted) await new Promise(done => either.addEventListener('abort', done, { once: true }));
-  // The API first: what it has accepted, the worker may still settle.
+  // The API first: what it has accepted, the worker may still settle. Both together have the time of one.
+  const deadline = setTimeout(() => {
+    api.kill();
+    worker.kill();
+  }, config.SHUTDOWN_TIMEOUT_SECONDS * 1000 - limits.stopPostgresMs);
   await api.stop();
   await worker.stop();
+  clearTimeout(deadline);
   if (failed.signal.aborted) throw new Error('a process could not be kept running; see the log above');
 }
 
@@ -79,7 +86,7 @@ function supervise(service: Service, databaseUrl: string, signal: AbortSignal) {
   function start() {
     child = fork(path, [], {
       execArgv: ['--import', 'tsx'],
-      env: { ...process.env, DATABASE_URL: databaseUrl },
+      env: childEnvironment({ DATABASE_URL: databaseUrl }),
       detached: true, // Ctrl-C reaches this process only, which stops the others in order.
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
@@ -107,6 +114,7 @@ function supervise(service: Service, databaseUrl: string, signal: AbortSignal) {
   return {
     ready,
     gaveUp,
+    kill: () => child.kill('SIGKILL'),
     async stop() {
       child.kill('SIGTERM');
       await ended;

@@ -1,6 +1,6 @@
 import { ConfigError } from '@claimline/kernel/config';
 import { Command } from 'commander';
-import { printConfig, readConfig } from '../config.ts';
+import { envExample, printConfig, readConfig } from '../config.ts';
 import { VERSION } from '../version.ts';
 import { runDev } from './dev.ts';
 import { runMigrations } from './migrate.ts';
@@ -22,8 +22,9 @@ program
 program
   .command('config')
   .description('print the configuration, secrets masked')
-  .action(() => {
-    process.stdout.write(`${printConfig(readConfig())}\n`);
+  .option('--example', 'print every setting with its default and what it is for: the text of .env.example')
+  .action(({ example }: { example?: true }) => {
+    process.stdout.write(example ? envExample() : `${printConfig(readConfig())}\n`);
   });
 
 try {

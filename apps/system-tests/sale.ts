@@ -86,7 +86,8 @@ export async function seeToTheEnd(stack: Stack, sale: Sale, mayLosePlaces = fals
   for (let again = true; again; ) {
     const told = await outcomes(client, [...tickets.values()], healedWithinMs);
     const lost = [...tickets].filter(([, ticket]) => told.get(ticket)!.status === 410);
-    if (!mayLosePlaces) expect(lost).toEqual([]);
+    if (!mayLosePlaces)
+      expect(lost.map(([user, ticket]) => `${ticket}: ${toldTo(client, user)}`)).toEqual([]);
     for (const [user] of lost) {
       const ticket = await getInLine(client, name, user);
       if (ticket) tickets.set(user, ticket);
@@ -101,6 +102,17 @@ export async function seeToTheEnd(stack: Stack, sale: Sale, mayLosePlaces = fals
   const untold = rows.filter(row => !row.user_id.startsWith('late-') && !told.has(row.ticket!));
   expect(untold).toEqual([]);
   expectNoServerErrors(client.history, [503]);
+}
+
+/** What a person was answered, in order, for the message of a failed test. */
+function toldTo(client: ClaimClient, user: string): string {
+  return client.history
+    .filter(({ sent }) => (sent as { user_id?: string } | undefined)?.user_id === user)
+    .map(
+      ({ status, body, resets }) =>
+        `${status} ${body.code ?? body.status} ${body.deduplicated ?? ''} ${resets}`,
+    )
+    .join('; ');
 }
 
 /** A unit promised to a request or a place that was lost comes back by itself, and latecomers buy it. */

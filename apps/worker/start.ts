@@ -1,7 +1,7 @@
 import { createClaimLanes } from '@claimline/claims/jobs';
 import { openChanges } from '@claimline/db/changes';
 import { assertSchema } from '@claimline/db/migrate';
-import { openPool } from '@claimline/db/pool';
+import { nestedBeginCode, openPool } from '@claimline/db/pool';
 import { openHost } from '@claimline/queue/host';
 import { openEngine } from '@claimline/queue/open';
 import { metrics } from '@claimline/telemetry/metrics';
@@ -21,7 +21,7 @@ export async function startWorker({ config, log, closers, retry }: Setting): Pro
     log.error({ err: error }, 'background error');
   };
   const onNotice = (notice: { code: string }) => {
-    if (notice.code === '25001') metrics.notices25001.inc();
+    if (notice.code === nestedBeginCode) metrics.notices25001.inc();
   };
   const sql = openPool({
     url: databaseUrl,

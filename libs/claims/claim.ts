@@ -31,6 +31,9 @@ export function createClaimVerb({
         const boarded = await trains.board(couponName, wish);
         if (boarded.kind !== 'queued') return boarded;
         reader.rememberName(boarded.coupon.id, boarded.coupon.name);
+        // Who joins may join in the instant in which the ticket is decided, and would wait for old news.
+        const joined = boarded.joined && (await reader.read(boarded.ticket).catch(() => null));
+        if (boarded.joined && (!joined || joined.decided)) return boarded;
         await waitFor(boarded.ticket, untilMs, signal);
         // The coupon this ticket was for has been replaced meanwhile: claim the one that is there now.
         const decision = outcomes.get(boarded.ticket);

@@ -1,7 +1,6 @@
 import type { CouponFacts } from '@claimline/coupons';
 import { LRUCache } from 'lru-cache';
 import { type Candidate, closedReason, type Gate, gateLimits, type Holder, type Verdict } from './gate.ts';
-import { greatestLine } from './gate-redis.ts';
 import { type LineState, lineLimits } from './line.ts';
 
 /** What one process remembers of one coupon; see gate/admit.lua for the same in Redis. */
@@ -18,6 +17,8 @@ type Memory = {
 /** The gate of one API process where there is no Redis. It hears what was settled through Postgres. */
 export function createLocalGate(): Gate {
   const memories = new LRUCache<string, Memory>({ max: gateLimits.couponsMost });
+  // A line that is being loaded was read before these were decided: they must not be put back in it.
+  const justDecided = new LRUCache<string, true>({ max: gateLimits.justDecidedMost });
 
   function memoryOf(couponId: string): Memory {
     let memory = memories.get(couponId);
@@ -106,18 +107,21 @@ export function createLocalGate(): Gate {
       const memory = memoryOf(coupon.id);
       if (memory.coupon && memory.coupon.epoch >= coupon.epoch) return;
       memory.held = new Map(holders.map(one => [one.userId, { count: one.count, ticket: one.ticket }]));
-      for (const one of inLine) if (!memory.queued.has(one.userId)) enter(memory, one);
-      memory.line = Math.max(memory.line, greatestLine(inLine));
+      for (const one of inLine) {
+        if (memory.queued.has(one.userId) || justDecided.has(one.ticket)) continue;
+        enter(memory, one);
+        memory.line = Math.max(memory.line, one.line);
+      }
       memory.done = memory.line - memory.queued.size;
       memory.coupon = coupon;
     },
 
     async settled(news) {
-      const memory = memories.get(news.couponId);
-      if (!memory) return;
+      const memory = memoryOf(news.couponId);
       let left = 0;
       const isSameEpoch = memory.coupon !== null && memory.coupon.epoch === news.state?.epoch;
       for (const [ticket, decision] of news.decisions) {
+        justDecided.set(ticket, true);
         if (leave(memory, ticket)) left++;
         if (!isSameEpoch) continue;
         const { userId } = decision;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Scripts } from '@claimline/queue/engine';
-import { type Gate, gateLimits, type InLine, type Verdict } from './gate.ts';
+import { type Gate, gateLimits, type Verdict } from './gate.ts';
 import { laneOf } from './lane-name.ts';
 import type { LineState } from './line.ts';
 import type { Decision, Reason } from './outcome.ts';
@@ -20,7 +20,6 @@ export function createRedisGate(scripts: Scripts): Gate {
   const admit = script('admit');
   const open = script('open');
   const hold = script('hold');
-  const restore = script('restore');
   const settled = script('settled');
   const giveBack = script('give-back');
   const find = script('find');
@@ -48,20 +47,13 @@ export function createRedisGate(scripts: Scripts): Gate {
       return { verdicts: verdicts.map(parseVerdict), line: parseLine(header) };
     },
 
-    async load(coupon, held, inLine) {
+    async load(coupon, held) {
       for await (const holders of held) {
         if (holders.length === 0) continue;
         const entries = holders.flatMap(one => [one.userId, `${one.count} ${one.ticket}`]);
         await hold([heldKey(coupon.id, coupon.epoch)], [gateLimits.idleS, ...entries]);
       }
-      const [couponKey, queuedKey, ticketsKey] = lineKeys(coupon.id) as [string, string, string];
-      for (let from = 0; from < inLine.length; from += PAGE) {
-        const page = inLine.slice(from, from + PAGE);
-        await restore(
-          [queuedKey, ticketsKey],
-          page.flatMap(one => [one.ticket, one.userId, one.line]),
-        );
-      }
+      const [couponKey, queuedKey] = lineKeys(coupon.id) as [string, string, string];
       await open(
         [couponKey, queuedKey],
         [
@@ -72,7 +64,6 @@ export function createRedisGate(scripts: Scripts): Gate {
           coupon.startsAtMs ?? '',
           coupon.endsAtMs ?? '',
           coupon.perUserLimit,
-          greatestLine(inLine),
         ],
       );
     },
@@ -124,11 +115,6 @@ function holds(decision: Decision): string | number {
   if (decision.status === 'granted') return decision.held;
   if (decision.status === 'refused' && decision.heldTicket) return `${HELD_ENOUGH} ${decision.heldTicket}`;
   return '';
-}
-
-/** The greatest line number among claims in the queue; 0 when there is none. */
-export function greatestLine(inLine: InLine[]): number {
-  return inLine.reduce((greatest, one) => Math.max(greatest, one.line), 0);
 }
 
 function parseVerdict(text: string): Verdict {

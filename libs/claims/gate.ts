@@ -30,7 +30,10 @@ export type Gate = {
     candidates: Candidate[],
     nowMs: number | undefined,
   ): Promise<{ verdicts: Verdict[]; line: LineState } | 'stale' | 'load'>;
-  /** Remembers who holds a claim (pages of `held`), then who is in line, then opens for the coupon's epoch. */
+  /**
+   * Remembers who holds a claim (pages of `held`), then opens for the coupon's epoch. Who is in line
+   * is remembered by a shared gate as long as there is a line; the others are told (`inLine`).
+   */
   load(coupon: CouponFacts, held: AsyncIterable<Holder[]>, inLine: InLine[]): Promise<void>;
   /** Takes in what a settle decided. May be told twice. */
   settled(news: Settled): Promise<void>;
@@ -68,6 +71,8 @@ export const gateLimits = {
   lineMost: 1_000_000,
   /** A coupon that nobody asked for this long is forgotten, and loaded again when somebody does. */
   idleS: 24 * 3600,
+  /** Tickets decided lately that a process without Redis remembers while it loads a line. */
+  justDecidedMost: 20_000,
   /** Coupons that a process without Redis remembers. */
   couponsMost: 10_000,
   /** Admissions whose job never came are given back after this: five times what adding may take. */

@@ -16,14 +16,14 @@ const limits = {
 export type LoadGate = (coupon: CouponFacts) => Promise<void>;
 
 /**
- * The gate's memory is a cache: who holds a claim comes from Postgres, who is in line from the
- * queue. People decided in between are in both; settle gives them their answer again.
+ * The gate's memory is a cache: who holds a claim comes from Postgres. Who is in line comes from the
+ * queue where the gate is this process's own; a shared one is lost with the queue, not before it.
  */
 export function createLoadGate({ sql, gate, engine }: { sql: Sql; gate: Gate; engine: Engine }): LoadGate {
   const running = new Map<string, Promise<void>>();
 
   async function load(coupon: CouponFacts) {
-    const inLine = await listInLine(engine, coupon.id);
+    const inLine = gate.isShared ? [] : await listInLine(engine, coupon.id);
     const decided = await decidedAmong(sql, inLine);
     const open = inLine.filter(one => !decided.has(one.ticket));
     await gate.load(coupon, holders(sql, coupon.name), open);

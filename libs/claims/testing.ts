@@ -1,6 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { CouponFacts } from '@claimline/coupons';
-import type { Sql } from '@claimline/db/pool';
 import type { Decision, Reason, Settled } from './outcome.ts';
 
 let tickets = 0;
@@ -79,38 +78,3 @@ export function seededRandom(seed: number) {
 }
 
 export type Random = ReturnType<typeof seededRandom>;
-
-/** A coupon's row; columns that are left out have the table's defaults. */
-export type CouponValues = {
-  name?: string;
-  amount?: number;
-  remaining_amount?: number;
-  per_user_limit?: number;
-  status?: string;
-};
-
-/** Inserts a coupon as somebody at psql would. */
-export async function insertCoupon(sql: Sql, values: CouponValues): Promise<{ id: string; name: string }> {
-  const amount = values.amount ?? 1000;
-  const row = { name: `coupon ${randomUUID()}`, amount, remaining_amount: amount, ...values };
-  const [inserted] = await sql<{ id: string; name: string }[]>`
-    insert into coupons ${sql(row)} returning id, name`;
-  return inserted as { id: string; name: string };
-}
-
-/** A coupon's counters as they stand. */
-export async function readCouponRow(sql: Sql, name: string) {
-  const [row] = await sql<
-    {
-      amount: number;
-      remaining_amount: number;
-      granted_count: number;
-      claimed_count: number;
-      epoch: number;
-      revision: number;
-    }[]
-  >`
-    select amount, remaining_amount, granted_count, claimed_count, epoch, revision
-    from coupons where name = ${name}`;
-  return row;
-}

@@ -118,6 +118,7 @@ export function createTrains(house: {
     if (now?.id === coupon?.id && now?.epoch === coupon?.epoch) return boarded;
     // The refused ask again; where the coupon is another one now, so does everybody else.
     const again = boarded.map(one => isRefused(one) || now?.id !== coupon?.id);
+    if (!again.includes(true)) return boarded;
     const later = await depart(
       name,
       wishes.filter((_, i) => again[i]),

@@ -41,9 +41,9 @@ export function replyJson(c: Context<Env>, status: number, text: string, headers
 export function replyRaw(
   c: Context<Env>,
   status: number,
-  body: string | ReadableStream | null,
+  body: string | Uint8Array | null,
   headers: ReplyHeaders,
 ): Response {
   const { 'Content-Type': type = 'text/plain; charset=UTF-8', 'Cache-Control': cache = 'no-store' } = headers;
-  return new Response(body, { status, headers: withCommon(c, type, cache, headers) });
+  return new Response(body as string | null, { status, headers: withCommon(c, type, cache, headers) });
 }

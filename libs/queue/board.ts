@@ -2,6 +2,7 @@ import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { HonoAdapter } from '@bull-board/hono';
 import type { serveStatic } from '@hono/node-server/serve-static';
+import type { JobType } from 'bullmq';
 import { Hono } from 'hono';
 import type { Engine } from './engine.ts';
 
@@ -10,6 +11,9 @@ export const boardLimits = {
   lanesMost: 200,
   /** Least time between two looks at the roster. */
   refreshMs: 1000,
+  /** Characters of a coupon's name in the menu, and of its id. */
+  nameMost: 40,
+  idShown: 8,
 } as const;
 
 /** The one thing the page would fetch from another host. Its style sheet names other fonts as well. */
@@ -20,8 +24,8 @@ export type Board = {
   pages: Hono;
   /** To be awaited before each request: shows the lanes as the roster has them now. */
   refresh(): Promise<void>;
-  /** Opens a lane whose jobs were retried by hand; a name that is not shown is ignored. */
-  want(lane: string): Promise<void>;
+  /** Opens the lane of that shown name, or all that are shown: their jobs were retried by hand. */
+  want(name: string | null): Promise<void>;
 };
 
 /**
@@ -58,22 +62,14 @@ export function createBoard({
     if (error.constructor !== Error) throw error;
     return { status: 409, body: { error: error.message } };
   });
-  let lanes: Awaited<ReturnType<Engine['roster']['list']>> = [];
+  let lanes = new Map<string, ListedLane>();
   let refreshed: Promise<void> = Promise.resolve();
   let refreshedMs = Number.NEGATIVE_INFINITY;
 
   async function refresh() {
-    lanes = await engine.roster.list(boardLimits.lanesMost);
-    board.replaceQueues(
-      lanes.map(
-        ({ lane, label, open }) =>
-          new BullMQAdapter(engine.queue(lane), {
-            readOnlyMode: !isWritable,
-            displayName: `${open ? '●' : '○'} ${label}`,
-            description: `${open ? 'Open' : 'Closed'} lane ${lane}`,
-          }),
-      ),
-    );
+    const listed = await engine.roster.list(boardLimits.lanesMost);
+    lanes = new Map(listed.map(lane => [shownName(lane), lane]));
+    board.replaceQueues(listed.map(lane => showLane(engine, lane, isWritable)));
   }
 
   const pages = new Hono();
@@ -97,8 +93,39 @@ export function createBoard({
       return refreshed;
     },
     async want(name) {
-      const found = lanes.find(({ lane }) => lane === name);
-      if (found) await engine.roster.want(found.lane, found.label);
+      for (const [shown, { lane, label }] of lanes)
+        if (name === null || name === shown) await engine.roster.want(lane, label);
     },
   };
+}
+
+type ListedLane = Awaited<ReturnType<Engine['roster']['list']>>[number];
+
+function showLane(engine: Engine, listed: ListedLane, isWritable: boolean): BullMQAdapter {
+  const queue = engine.queue(listed.lane);
+  const adapter = new BullMQAdapter(queue, {
+    readOnlyMode: !isWritable,
+    displayName: `${listed.open ? '●' : '○'} ${listed.label}`,
+    description: `${listed.open ? 'Open' : 'Closed'} lane ${listed.lane}`,
+  });
+  // The menu shows this name, which is also the address; the queue's own is an id that says nothing.
+  adapter.getName = () => shownName(listed);
+  // On Postgres the jobs of a paused lane are counted apart, where the board does not look.
+  adapter.getJobCounts = async () => {
+    const [counts, { paused = 0 }] = await Promise.all([
+      queue.getJobCounts(),
+      queue.getJobCounts('paused' as JobType),
+    ]);
+    return { ...counts, waiting: (counts.waiting ?? 0) + paused } as never;
+  };
+  return adapter;
+}
+
+/** The label with what breaks an address taken out, and enough of the lane's id to be its own. */
+function shownName({ lane, label }: ListedLane): string {
+  const readable = label
+    .replaceAll(/[^\p{L}\p{N}]+/gu, '-')
+    .slice(0, boardLimits.nameMost)
+    .toWellFormed();
+  return `${readable}~${lane.replace(/^.*\./, '').slice(0, boardLimits.idShown)}`;
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { withDeadline } from '@claimline/kernel/backoff';
 import type { Engine, OpenLane } from './engine.ts';
 
 export const hostLimits = {
@@ -9,6 +10,8 @@ export const hostLimits = {
   roundMs: 1000,
   /** A lane that had no job and was not wanted for this long closes. */
   quietMs: 10_000,
+  /** A store that does not answer within this when the process stops counts as away. */
+  farewellMs: 2000,
 } as const;
 
 export type Host = {
@@ -16,7 +19,10 @@ export type Host = {
   readonly lanes: string[];
   /** performance.now() of the last round that reached the store: the process's heartbeat. */
   readonly lastRoundMs: number;
-  /** Finishes the jobs in hand, hands the lanes over and stops. */
+  /**
+   * Finishes the jobs in hand, hands the lanes over and stops. With the store away there is nobody to
+   * hand anything to: then it only stops, and the jobs are taken over when their locks have run out.
+   */
   close(): Promise<void>;
 };
 
@@ -107,6 +113,13 @@ export async function openHost({
     async close() {
       closing = true;
       clearInterval(timer);
+      try {
+        await withDeadline('the queue store', hostLimits.farewellMs, engine.ping());
+      } catch (error) {
+        onError(error as Error);
+        for (const opened of lanes.values()) opened.close().catch(onError);
+        return;
+      }
       await round;
       const names = [...lanes.keys()];
       await Promise.all(names.map(shut));

@@ -1,6 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type LaneJob, type LaneOptions, type OpenLane, Poison, Postponed, queueLimits } from './engine.ts';
+import {
+  type Engine,
+  type LaneJob,
+  type LaneOptions,
+  type OpenLane,
+  Poison,
+  Postponed,
+  queueLimits,
+} from './engine.ts';
 import { hostSuite } from './host.testsuite.ts';
 import { rosterSuite } from './roster.testsuite.ts';
 import { takeOverSuite } from './take-over.testsuite.ts';
@@ -10,6 +18,8 @@ import {
   openTestEngine,
   startTestStores,
   type TestEngine,
+  type TestStores,
+  withLimits,
 } from './testing.ts';
 
 /** Two engines on the same stores, as two processes have them: one adds, one works. */
@@ -109,27 +119,26 @@ function jobSuite(world: () => World): void {
   test('keeps as many jobs in hand as it may, and no more', async () => {
     const { engine } = world().adding;
     const lane = newLane();
-    let inHand = 0;
-    let done = 0;
+    const hold = holding();
     let most = 0;
-    let release = () => {};
-    const gate = new Promise<void>(resolve => {
-      release = resolve;
-    });
+    let done = 0;
     for (let i = 0; i < 12; i++) await engine.add(lane, { id: `j${i}`, name: 'c', data: i });
     const options = laneOptions({
       inHand: 5,
       async handle() {
-        most = Math.max(most, ++inHand);
-        await gate;
-        inHand--;
+        const released = hold.wait();
+        most = Math.max(most, hold.waiting);
+        await released;
         done++;
       },
     });
     await withLane(lane, options, async () => {
-      await expect.poll(() => inHand, { timeout: 5000 }).toBe(5);
-      release();
-      await expect.poll(() => done, { timeout: 5000 }).toBe(12);
+      while (done < 12) {
+        await expect.poll(() => hold.waiting, { timeout: 5000 }).toBe(Math.min(5, 12 - done));
+        const before = done;
+        hold.release();
+        await expect.poll(() => done, { timeout: 5000 }).toBeGreaterThan(before);
+      }
     });
     expect(most).toBe(5);
   });
@@ -189,7 +198,7 @@ function jobSuite(world: () => World): void {
         throw new Error(`try ${triedMs.length}`);
       },
     });
-    await withRetryBase(40, async () => {
+    await withLimits(queueLimits, { retryBaseMs: 40 }, async () => {
       await engine.add(lane, { id: 'failing', name: 'c', data: 1 });
       await engine.add(lane, { id: 'other', name: 'c', data: 2 });
     });
@@ -219,7 +228,9 @@ function jobSuite(world: () => World): void {
         return 'well';
       },
     });
-    await withRetryBase(20, () => engine.add(lane, { id: 'shaky', name: 'c', data: 1 }));
+    await withLimits(queueLimits, { retryBaseMs: 20 }, () =>
+      engine.add(lane, { id: 'shaky', name: 'c', data: 1 }),
+    );
     await engine.add(lane, { id: 'dead', name: 'c', data: 2 });
     const stateOf = async (id: string) => (await engine.queue(lane).getJob(id))?.getState();
     await withLane(lane, options, async () => {
@@ -233,7 +244,7 @@ function jobSuite(world: () => World): void {
     expect(options.dead).toHaveLength(1);
   });
 
-  test('a postponed job goes back to its place, as often as it takes, without using up an attempt', async () => {
+  test('a postponed job is taken again, as often as it takes, without using up an attempt', async () => {
     const { engine } = world().adding;
     const lane = newLane();
     const times = queueLimits.attempts + 3;
@@ -241,50 +252,48 @@ function jobSuite(world: () => World): void {
     const options = laneOptions({
       async handle(job) {
         taken.push(job.id);
-        if (job.id === 'first' && taken.length <= times) throw new Postponed();
+        if (job.id === 'first' && taken.filter(id => id === 'first').length <= times) throw new Postponed();
       },
     });
     await engine.add(lane, { id: 'first', name: 'c', data: 1 });
     await engine.add(lane, { id: 'second', name: 'c', data: 2 });
     await withLane(lane, options, async () => {
-      await expect.poll(() => taken.at(-1), { timeout: 5000 }).toBe('second');
+      await expect.poll(() => taken.length, { timeout: 5000 }).toBe(times + 2);
       await expect.poll(() => engine.countUndecided(lane), { timeout: 5000 }).toBe(0);
     });
-    expect(taken).toEqual([...Array(times + 1).fill('first'), 'second']);
+    // BullMQ's Postgres backend puts a job that is handed back at the end of the line.
+    if (engine.kind === 'redis') expect(taken.at(-1)).toBe('second');
     expect(options.dead).toEqual([]);
     expect((await engine.queue(lane).getJob('first'))?.attemptsMade).toBe(1);
   });
 
-  test('close waits for the job in hand; what is postponed then waits for whoever opens the lane next', async () => {
+  test('close waits for the jobs in hand; what is postponed then waits for whoever opens the lane next', async () => {
     const { engine } = world().adding;
     const lane = newLane();
-    let release = () => {};
-    let taken = 0;
+    const hold = holding();
     const options = laneOptions({
       inHand: 2,
       async handle(job) {
-        taken++;
-        await new Promise<void>(resolve => {
-          const before = release;
-          release = () => {
-            before();
-            resolve();
-          };
-        });
+        await hold.wait();
         if (job.id === 'b') throw new Postponed();
       },
     });
     for (const id of ['a', 'b', 'c']) await engine.add(lane, { id, name: 'c', data: id });
     const opened = world().working.engine.openLane(lane, options);
-    await expect.poll(() => taken, { timeout: 5000 }).toBe(2);
-    const closed = opened.close();
-    release();
+    await expect.poll(() => hold.waiting, { timeout: 5000 }).toBe(2);
+    let isClosed = false;
+    const closed = opened.close().then(() => {
+      isClosed = true;
+    });
+    expect(await engine.countUndecided(lane)).toBe(3);
+    expect(isClosed).toBe(false);
+    hold.release();
     await closed;
     expect(await engine.countUndecided(lane)).toBe(2);
 
     const later: string[] = [];
     await withLane(lane, laneOptions({ handle: async job => void later.push(job.id) }), async () => {
-      await expect.poll(() => later, { timeout: 5000 }).toEqual(['b', 'c']);
+      await expect.poll(() => [...later].sort(), { timeout: 5000 }).toEqual(['b', 'c']);
     });
     expect(options.errors).toEqual([]);
   });
@@ -295,28 +304,24 @@ function listSuite(world: () => World): void {
     const { engine } = world().adding;
     const lane = newLane();
     expect([await engine.countUndecided(lane), await engine.listUndecided(lane, 10)]).toEqual([0, []]);
-    let release = () => {};
+    const hold = holding();
     const options = laneOptions({
       async handle(job) {
         if (job.id === 'poisoned') throw new Poison('no');
         if (job.id === 'failing') throw new Error('later');
-        if (job.id === 'held')
-          await new Promise<void>(resolve => {
-            release = resolve;
-          });
+        if (job.id === 'held') await hold.wait();
       },
     });
     for (const id of ['done', 'poisoned', 'failing', 'held', 'waiting'])
       await engine.add(lane, { id, name: 'c', data: { id } });
     const opened = world().working.engine.openLane(lane, options);
-    await expect.poll(() => engine.queue(lane).getActiveCount(), { timeout: 5000 }).toBe(1);
-    await expect.poll(async () => (await engine.queue(lane).getActive())[0]?.id).toBe('held');
+    await expect.poll(() => hold.waiting, { timeout: 5000 }).toBe(1);
     const listed = (await engine.listUndecided(lane, 10)) as { id: string }[];
     expect(listed.map(one => one.id).sort()).toEqual(['failing', 'held', 'waiting']);
     expect(await engine.countUndecided(lane)).toBe(3);
     expect(await engine.listUndecided(lane, 0)).toEqual([]);
     await engine.queue(lane).remove('failing');
-    release();
+    hold.release();
     await opened.close();
   });
 
@@ -324,50 +329,87 @@ function listSuite(world: () => World): void {
     const { engine } = world().adding;
     const lane = newLane();
     const count = 2 * queueLimits.page + 100;
-    await engine
-      .queue(lane)
-      .addBulk(Array.from({ length: count }, (_, i) => ({ name: 'c', data: i, opts: { jobId: `j${i}` } })));
+    await addMany(engine, lane, count);
     const all = (await engine.listUndecided(lane, 100_000)) as number[];
     expect(all.sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, i) => i));
     expect(await engine.listUndecided(lane, queueLimits.page + 50)).toHaveLength(queueLimits.page + 50);
     expect(await engine.countUndecided(lane)).toBe(count);
   });
 
-  test('a job is in the list at every moment until it is done', async () => {
+  test.each([queueLimits.page, 40])('a job is in the list until it is done, in pages of %i', async page => {
     const { engine } = world().adding;
     const lane = newLane();
-    const count = 400;
-    const done = new Set<number>();
-    const missed: number[] = [];
-    await engine
-      .queue(lane)
-      .addBulk(Array.from({ length: count }, (_, i) => ({ name: 'c', data: i, opts: { jobId: `j${i}` } })));
+    const count = 150;
+    const hold = holding();
+    const done = new Set<unknown>();
+    const missed = new Set<unknown>();
+    await addMany(engine, lane, count);
+    // Each job is in hand for as long as it takes to list the line once more.
     const opened = world().working.engine.openLane(
       lane,
       laneOptions({
+        inHand: 3,
         async handle(job) {
-          await new Promise(resolve => setImmediate(resolve));
-          done.add(job.data as number);
+          await hold.wait();
+          done.add(job.data);
         },
       }),
     );
-    while (done.size < count) {
-      const listed = new Set(await engine.listUndecided(lane, 100_000));
-      for (let i = 0; i < count; i++) if (!done.has(i) && !listed.has(i)) missed.push(i);
+    await withLimits(queueLimits, { page }, async () => {
+      while (done.size < count) {
+        const listed = new Set(await engine.listUndecided(lane, 100_000));
+        for (let i = 0; i < count; i++) if (!done.has(i) && !listed.has(i)) missed.add(i);
+        hold.release();
+      }
+    });
+    await opened.close();
+    expect([...missed]).toEqual([]);
+  });
+
+  test('a job is counted at every moment until it is done', async () => {
+    const { engine } = world().adding;
+    const lane = newLane();
+    const count = 150;
+    let done = 0;
+    let tooFew = 0;
+    await addMany(engine, lane, count);
+    const opened = world().working.engine.openLane(
+      lane,
+      laneOptions({
+        inHand: 3,
+        async handle() {
+          await Promise.resolve();
+          done++;
+        },
+      }),
+    );
+    while (done < count) {
+      const counted = await engine.countUndecided(lane);
+      if (counted < count - done) tooFew++;
     }
     await opened.close();
-    expect(missed).toEqual([]);
+    expect(tooFew).toBe(0);
   });
 }
 
-/** Jobs added in `work` are retried after this instead of the half second; the limit is read at each add. */
-async function withRetryBase(ms: number, work: () => Promise<void>): Promise<void> {
-  const limits = queueLimits as { retryBaseMs: number };
-  const before = limits.retryBaseMs;
-  limits.retryBaseMs = ms;
-  try {
-    await work();
-  } finally {
-    limits.retryBaseMs = before;
-  }
+async function addMany(engine: Engine, lane: string, count: number): Promise<void> {
+  await engine
+    .queue(lane)
+    .addBulk(Array.from({ length: count }, (_, i) => ({ name: 'c', data: i, opts: { jobId: `j${i}` } })));
+}
+
+/** A door that holds whoever comes until it is opened the next time. */
+function holding() {
+  let held: (() => void)[] = [];
+  return {
+    wait: () => new Promise<void>(resolve => held.push(resolve)),
+    release() {
+      const free = held;
+      held = [];
+      for (const resolve of free) resolve();
+    },
+    get waiting() {
+      return held.length;
+    },
+  };
 }

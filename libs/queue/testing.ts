@@ -144,3 +144,21 @@ export async function killChild(child: ChildProcess): Promise<void> {
   child.kill('SIGKILL');
   await gone;
 }
+
+/**
+ * Runs `work` with other limits, where the real ones would take a test minutes or a million rows. Limits are
+ * read at each use, so only what runs meanwhile in this process sees it.
+ */
+export async function withLimits<Limits extends object>(
+  limits: Limits,
+  other: { [Name in keyof Limits]?: number },
+  work: () => Promise<void>,
+): Promise<void> {
+  const before = { ...limits };
+  Object.assign(limits, other);
+  try {
+    await work();
+  } finally {
+    Object.assign(limits, before);
+  }
+}

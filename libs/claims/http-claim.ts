@@ -1,0 +1,174 @@
+import { nameParams } from '@claimline/coupons';
+import type { Changes } from '@claimline/db/changes';
+import { metadata, requiredText } from '@claimline/http/fields';
+import { replyProblem } from '@claimline/http/problem';
+import { reply } from '@claimline/http/reply';
+import { preferredWaitSeconds, type Router } from '@claimline/http/router';
+import type { Env } from '@claimline/http/scope';
+import { AppError, type Problem } from '@claimline/kernel/error';
+import type { Context } from 'hono';
+import { z } from 'zod';
+import type { ClaimVerb } from './claim.ts';
+import type { Outcomes } from './outcomes.ts';
+import type { TicketReader, TicketState } from './read-ticket.ts';
+import { describeRefusal } from './refusal.ts';
+import { ticketSchema, viewTicket } from './ticket-view.ts';
+import type { Boarded } from './train.ts';
+
+export const claimHttpLimits = {
+  /** The longest wait for an outcome that a caller may ask for. */
+  waitMostS: 30,
+  /** How long the simple form waits. */
+  simpleWaitMs: 10_000,
+  /** Retry-After of a line that is full. */
+  fullRetryS: 5,
+} as const;
+
+const claimBody = z.strictObject({
+  user_id: requiredText(),
+  callback_url: z
+    .unknown()
+    .refine(url => url === undefined, 'is not available: this server delivers no webhooks')
+    .optional(),
+  metadata: metadata().optional(),
+});
+const simpleBody = z.strictObject({ user_id: requiredText(), coupon_name: requiredText() });
+const preferHeader = z.object({
+  prefer: z.string().optional().describe('wait=N (1..30): answer when decided, or after N seconds.'),
+});
+const refusals = ['already_claimed', 'sold_out', 'not_started', 'ended', 'paused'] as const;
+
+type Queued = Boarded & { kind: 'queued' };
+
+/** The two forms of claiming. `stopping` lets go whoever waits. */
+export function mountClaiming(
+  router: Router,
+  {
+    changes,
+    outcomes,
+    reader,
+    verb,
+    stopping,
+  }: { changes: Changes; outcomes: Outcomes; reader: TicketReader; verb: ClaimVerb; stopping: AbortSignal },
+) {
+  /** The state of a ticket that was just boarded, without a look into any store where that can be. */
+  async function stateOf(boarded: Queued, userId: string): Promise<TicketState> {
+    const { ticket, createdAtMs, coupon, line, state } = boarded;
+    if (line !== null) {
+      const decided = outcomes.get(ticket) ?? null;
+      return { ticket, createdAtMs, couponName: coupon.name, userId, decided, line, state };
+    }
+    return reader.read(ticket).catch(error => {
+      const isLost = error instanceof AppError && error.problem.code === 'ticket_lost';
+      if (!isLost) throw error;
+      throw new AppError('unavailable', 'the place in line was just lost, claim again', {
+        retryAfterSeconds: 1,
+      });
+    });
+  }
+
+  function refuse(c: Context<Env>, boarded: Exclude<Boarded, { kind: 'queued' }>, isSimple: boolean) {
+    const problem: Problem =
+      boarded.kind === 'refused'
+        ? describeRefusal(boarded, changes.databaseNowMs(), isSimple)
+        : {
+            code: 'overloaded',
+            message: 'the line of this coupon is full, try again later',
+            retryAfterSeconds: claimHttpLimits.fullRetryS,
+          };
+    return replyProblem(c, problem);
+  }
+
+  router.add(
+    {
+      method: 'post',
+      path: '/api/coupons/claim',
+      id: 'claimSimply',
+      tag: 'Claims',
+      summary: 'Claim, and wait up to 10 s for the outcome',
+      description: 'The simple form, with the statuses and messages of a well-known flash-sale contract.',
+      access: 'public',
+      body: simpleBody,
+      answers: {
+        200: { description: 'Granted; exactly one request of one person gets this', schema: ticketSchema },
+        202: { description: 'Undecided by then: the ticket', schema: ticketSchema },
+      },
+      problems: ['coupon_not_found', 'overloaded', ...refusals],
+    },
+    async ({ c, body }) => {
+      const wish = { userId: body.user_id, metadata: null };
+      const signal = AbortSignal.any([c.req.raw.signal, stopping]);
+      const boarded = await verb.claimAndWait(body.coupon_name, wish, claimHttpLimits.simpleWaitMs, signal);
+      if (boarded.kind !== 'queued') return refuse(c, boarded, true);
+      const { coupon, joined } = boarded;
+      let state = await stateOf(boarded, body.user_id);
+      if (!state.decided) state = await reader.read(boarded.ticket);
+      if (!state.decided) return replyQueued(c, state, joined);
+      const decision = state.decided;
+      if (decision.status === 'failed') throw new AppError('internal', 'the claim failed');
+      if (decision.status === 'refused')
+        return refuse(
+          c,
+          { kind: 'refused', coupon, reason: decision.reason, heldTicket: decision.heldTicket },
+          true,
+        );
+      if (joined)
+        return refuse(
+          c,
+          { kind: 'refused', coupon, reason: 'already_claimed', heldTicket: state.ticket },
+          true,
+        );
+      return reply(c, 200, viewTicket(state).body);
+    },
+  );
+
+  router.add(
+    {
+      method: 'post',
+      path: '/api/coupons/{name}/claims',
+      id: 'claim',
+      tag: 'Claims',
+      summary: 'Claim one unit for a person',
+      access: 'public',
+      params: nameParams,
+      headers: preferHeader,
+      body: claimBody,
+      answers: {
+        200: { description: 'Decided within `Prefer: wait`', schema: ticketSchema },
+        202: { description: 'In line', schema: ticketSchema },
+      },
+      problems: ['coupon_not_found', 'overloaded', ...refusals],
+    },
+    async ({ c, params, body }) => {
+      const wish = { userId: body.user_id, metadata: body.metadata ?? null };
+      const waitS = preferredWaitSeconds(c, claimHttpLimits.waitMostS);
+      const boarded =
+        waitS === null
+          ? await verb.claim(params.name, wish)
+          : await verb.claimAndWait(
+              params.name,
+              wish,
+              waitS * 1000,
+              AbortSignal.any([c.req.raw.signal, stopping]),
+            );
+      if (boarded.kind !== 'queued') return refuse(c, boarded, false);
+      reader.rememberName(boarded.coupon.id, boarded.coupon.name);
+      const state = await stateOf(boarded, body.user_id);
+      const applied = waitS === null ? undefined : { 'Preference-Applied': `wait=${waitS}` };
+      if (!state.decided || waitS === null) return replyQueued(c, state, boarded.joined, applied);
+      return reply(c, 200, viewTicket(state).body, {
+        ...applied,
+        'Content-Location': `/api/tickets/${state.ticket}`,
+      });
+    },
+  );
+}
+
+function replyQueued(c: Context<Env>, state: TicketState, joined: boolean, headers?: Record<string, string>) {
+  const { body, retryAfter } = viewTicket(state);
+  return reply(c, 202, joined ? { ...body, deduplicated: true } : body, {
+    Location: `/api/tickets/${state.ticket}`,
+    'Retry-After': String(retryAfter ?? 1),
+    ...headers,
+  });
+}

@@ -1,0 +1,133 @@
+import { closePool, type Sql } from '@claimline/db/pool';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  claimsOf,
+  insertCoupon,
+  openSettleDatabase,
+  people,
+  type SettledCoupon,
+  settleClaims,
+  settleUsers,
+} from './testing-settle.ts';
+
+const stored = { few: 1000, many: 200_000 };
+const batchSize = 200;
+const rounds = 9;
+const growthMost = 3;
+
+let database: Awaited<ReturnType<typeof openSettleDatabase>>;
+let coupon: SettledCoupon;
+beforeAll(async () => {
+  database = await openSettleDatabase();
+  coupon = await insertCoupon(database.sql, { amount: 2_000_000_000 });
+});
+afterAll(() => database.close());
+
+/** A node of a plan as Postgres explains it. */
+type PlanNode = {
+  'Node Type': string;
+  'Relation Name'?: string;
+  'Index Cond'?: string;
+  'Index Name'?: string;
+  'Shared Hit Blocks'?: number;
+  'Shared Read Blocks'?: number;
+  Plans?: PlanNode[];
+};
+
+/** Fills claims and refusals of the coupon, as if settled before, up to `count` rows each. */
+async function storeUpTo(count: number): Promise<void> {
+  // Without triggers and foreign keys, whose checks are nine tenths of the time.
+  const sql = database.open(1, { session_replication_role: 'replica', statement_timeout: '60000' });
+  await sql`
+    insert into claims (user_id, coupon_name, sequence, ticket)
+    select 'stored ' || n, ${coupon.name}, granted_count + row_number() over (order by n), 'tkt_stored_' || n
+    from coupons, generate_series((select count(*) + 1 from claims), ${count}::int) n
+    where coupons.id = ${coupon.id}`;
+  await sql`
+    update coupons set granted_count = (select max(sequence) from claims), revision = revision + 1
+    where id = ${coupon.id}`;
+  await sql`
+    insert into refusals (ticket, coupon_id, coupon_name, user_id, reason)
+    select 'tkt_refused_' || n, ${coupon.id}, ${coupon.name}, 'stored ' || n, 'sold_out'
+    from generate_series((select count(*) + 1 from refusals), ${count}::int) n`;
+  await closePool(sql, 1);
+}
+
+/** The prepared settle statement of this connection, explained for a batch of new claims. */
+async function explain(sql: Sql, isRun: boolean): Promise<PlanNode[]> {
+  const [prepared] = await sql<{ name: string }[]>`
+    select name from pg_prepared_statements where statement like '-- Settle:%'`;
+  const claims = claimsOf(people(batchSize, `explained ${Math.random()}`));
+  const texts = (values: string[]) => `array[${values.map(value => `'${value}'`).join(',')}]::text[]`;
+  const args = [
+    `'${coupon.id}'::uuid`,
+    texts(claims.map(([ticket]) => ticket)),
+    texts(claims.map(([, userId]) => userId)),
+    `array_fill(null::text, array[${claims.length}])`,
+    `'${coupon.name}'`,
+  ];
+  const options = isRun ? 'format json, analyze, buffers, timing off' : 'format json';
+  const [row] = await sql.unsafe<{ 'QUERY PLAN': { Plan: PlanNode }[] }[]>(
+    `explain (${options}) execute "${prepared?.name}" (${args.join(', ')})`,
+  );
+  return flatten(row?.['QUERY PLAN'].map(one => one.Plan) ?? []);
+}
+
+function flatten(nodes: PlanNode[]): PlanNode[] {
+  return nodes.flatMap(node => [node, ...flatten(node.Plans ?? [])]);
+}
+
+/** Nodes that read a whole table or index of what was settled before. */
+function wholeReads(nodes: PlanNode[]): string[] {
+  return nodes
+    .filter(node => ['claims', 'refusals'].includes(node['Relation Name'] ?? ''))
+    .filter(node => node['Node Type'] !== 'ModifyTable' && !node['Index Cond'])
+    .map(node => `${node['Node Type']} on ${node['Relation Name']} ${node['Index Name'] ?? ''}`);
+}
+
+/** Milliseconds a claim: the median of some batches of new people. */
+async function msPerClaim(sql: Sql, label: string): Promise<number> {
+  const times: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const claims = claimsOf(people(batchSize, `${label} ${round}`));
+    const startedMs = performance.now();
+    await settleClaims(sql, coupon, claims);
+    times.push((performance.now() - startedMs) / batchSize);
+  }
+  return times.sort((a, b) => a - b)[Math.floor(rounds / 2)] as number;
+}
+
+/** Time, and the blocks that one batch touches: what the time comes from, without the machine's moods. */
+async function measure(sql: Sql, label: string) {
+  const ms = await msPerClaim(sql, label);
+  const [root] = await explain(sql, true);
+  return { ms, blocks: (root?.['Shared Hit Blocks'] ?? 0) + (root?.['Shared Read Blocks'] ?? 0) };
+}
+
+test('a claim costs index lookups, however much was settled before', { timeout: 90_000 }, async () => {
+  // Sessions of workers that live long: they prepared the statement while the tables were empty.
+  const sessions = ['force_generic_plan', 'auto'].map(mode => database.open(1, { plan_cache_mode: mode }));
+  try {
+    for (const [i, sql] of sessions.entries())
+      for (let n = 0; n < 10; n++) await settleUsers(sql, coupon, [`first ${i} ${n}`]);
+    await storeUpTo(stored.few);
+    const few = [];
+    for (const [i, sql] of sessions.entries()) {
+      expect(wholeReads(await explain(sql, false))).toEqual([]);
+      few.push(await measure(sql, `few ${i}`));
+    }
+    await storeUpTo(stored.many);
+    // As they were, and once the planner knows how large the tables are.
+    for (const statistics of ['old', 'new']) {
+      if (statistics === 'new') await database.sql`analyze claims, refusals, coupons`;
+      for (const [i, sql] of sessions.entries()) {
+        expect(wholeReads(await explain(sql, false))).toEqual([]);
+        const many = await measure(sql, `${statistics} ${i}`);
+        expect(many.blocks / (few[i]?.blocks ?? 0)).toBeLessThan(growthMost);
+        expect(many.ms / (few[i]?.ms ?? 0)).toBeLessThan(growthMost);
+      }
+    }
+  } finally {
+    await Promise.all(sessions.map(sql => closePool(sql, 1)));
+  }
+});

@@ -1,0 +1,81 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { awkwardUsers } from './gate.testsuite.ts';
+import { createTickets, jobIdOf } from './ticket.ts';
+
+const key = randomBytes(32);
+const tickets = createTickets(key);
+const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
+describe('a ticket', () => {
+  test('says which coupon it is for and when it was issued, to every process with the key', () => {
+    const couponId = randomUUID();
+    const createdAtMs = Date.now();
+    const ticket = tickets.issue(couponId, createdAtMs);
+    expect(ticket).toMatch(/^tkt_[\w-]{48}$/);
+    expect(tickets.read(ticket)).toEqual({ couponId, createdAtMs });
+    expect(createTickets(Buffer.from(key)).read(ticket)).toEqual({ couponId, createdAtMs });
+  });
+
+  test.each([0, 1, 2 ** 48 - 1])('carries the time %i', createdAtMs => {
+    const couponId = 'ffffffff-0000-ffff-0000-ffffffffffff';
+    expect(tickets.read(tickets.issue(couponId, createdAtMs))).toEqual({ couponId, createdAtMs });
+  });
+
+  test('is not genuine with any one character changed', () => {
+    const ticket = tickets.issue(randomUUID(), Date.now());
+    for (let at = 0; at < ticket.length; at++)
+      for (const character of alphabet) {
+        if (character === ticket[at]) continue;
+        const changed = ticket.slice(0, at) + character + ticket.slice(at + 1);
+        expect([changed, tickets.read(changed)]).toEqual([changed, null]);
+      }
+  });
+
+  test('is not genuine cut short, made longer, or dressed up', () => {
+    const ticket = tickets.issue(randomUUID(), Date.now());
+    for (let length = 0; length < ticket.length; length++)
+      expect(tickets.read(ticket.slice(0, length))).toBeNull();
+    const others = [
+      `${ticket}A`,
+      `${ticket}=`,
+      `${ticket}\n`,
+      ` ${ticket}`,
+      ticket.slice(4),
+      `TKT_${ticket.slice(4)}`,
+    ];
+    for (const other of others) expect([other, tickets.read(other)]).toEqual([other, null]);
+  });
+
+  test('is not genuine under another key', () => {
+    const ticket = createTickets(randomBytes(32)).issue(randomUUID(), Date.now());
+    expect(tickets.read(ticket)).toBeNull();
+  });
+
+  test('is never issued twice, however many are issued for one coupon in one moment', () => {
+    const couponId = randomUUID();
+    const nowMs = Date.now();
+    // A full train is issued at once.
+    const many = Array.from({ length: 500 }, () => tickets.issue(couponId, nowMs));
+    expect(new Set(many).size).toBe(many.length);
+  });
+});
+
+describe("a job's id", () => {
+  test.each(awkwardUsers)('is one that BullMQ takes, for %j', userId => {
+    const id = jobIdOf(userId, tickets.issue(randomUUID(), Date.now()));
+    expect(id).toMatch(/^[\w.!~*'()%-]+$/); // Printable, without a colon.
+    expect(id).toMatch(/\D/);
+    expect(id.length).toBeLessThanOrEqual(64 + 1 + 27);
+  });
+
+  test('differs from attempt to attempt, and between people whose ids begin alike', () => {
+    const couponId = randomUUID();
+    const ids = ['ada', 'ada', `${'x'.repeat(64)}1`, `${'x'.repeat(64)}2`].map(userId =>
+      jobIdOf(userId, tickets.issue(couponId, 1)),
+    );
+    expect(new Set(ids).size).toBe(ids.length);
+    const ticket = tickets.issue(couponId, 1);
+    expect(jobIdOf('ada', ticket)).toBe(jobIdOf('ada', ticket));
+  });
+});

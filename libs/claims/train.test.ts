@@ -1,0 +1,162 @@
+import { AppError } from '@claimline/kernel/error';
+import type { Engine } from '@claimline/queue/engine';
+import { describeOnEngine } from '@claimline/queue/testing';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { awkwardUsers } from './gate.testsuite.ts';
+import { laneOf } from './lane-name.ts';
+import { type House, openHouse } from './testing-house.ts';
+import { insertCoupon, people } from './testing-settle.ts';
+import { jobIdOf } from './ticket.ts';
+import type { Boarded, JobData } from './train.ts';
+
+for (const kind of ['redis', 'postgres'] as const)
+  describeOnEngine(kind, () => {
+    let house: House;
+    beforeAll(async () => {
+      house = await openHouse(kind);
+    });
+    afterAll(() => house.close());
+
+    const wish = (userId: string) => ({ userId, metadata: null });
+    /** Boards these people at once and answers with their tickets. */
+    async function boardAll(name: string, users: string[], { trains } = house): Promise<Boarded[]> {
+      return Promise.all(users.map(userId => trains.board(name, wish(userId))));
+    }
+    const ticketOf = (boarded: Boarded | undefined) => (boarded?.kind === 'queued' ? boarded.ticket : '');
+    const jobsOf = async (couponId: string) =>
+      (await house.engine.listUndecided(laneOf(couponId), 1000)) as JobData[];
+
+    test('people who arrive together travel in one job, in the order of their arrival', async () => {
+      const coupon = await insertCoupon(house.sql, {});
+      const users = people(40);
+      const boarded = await boardAll(coupon.name, users);
+      const jobs = await jobsOf(coupon.id);
+      expect(jobs).toHaveLength(1);
+      expect(jobs[0]).toMatchObject({ coupon: coupon.id, name: coupon.name });
+      expect(jobs[0]?.claims).toEqual(users.map((userId, i) => [ticketOf(boarded[i]), userId, i + 1]));
+      const job = await house.engine
+        .queue(laneOf(coupon.id))
+        .getJob(jobIdOf(users[0] as string, ticketOf(boarded[0])));
+      expect(job?.data).toEqual(jobs[0]);
+    });
+
+    test('a person who arrives twice, together or later, has one place and one ticket', async () => {
+      const coupon = await insertCoupon(house.sql, {});
+      const boarded = await boardAll(coupon.name, ['ada', 'eve', 'ada', 'ada']);
+      const later = await house.trains.board(coupon.name, wish('ada'));
+      expect(new Set([0, 2, 3].map(i => ticketOf(boarded[i])))).toEqual(new Set([ticketOf(boarded[0])]));
+      expect(later).toMatchObject({ kind: 'queued', joined: true, ticket: ticketOf(boarded[0]) });
+      expect((await jobsOf(coupon.id)).flatMap(job => job.claims)).toHaveLength(2);
+    });
+
+    test('more than a train holds travel in several, and everybody gets an outcome', {
+      timeout: 30_000,
+    }, async () => {
+      const coupon = await insertCoupon(house.sql, { amount: 700 });
+      const users = people(1200);
+      await house.startWork();
+      const answers = await Promise.all(users.map(userId => house.claim(coupon.name, userId)));
+      await house.stopWork();
+      const granted = answers.filter(answer => answer.outcome === 'granted');
+      expect(granted.map(answer => answer.sequence).sort((a = 0, b = 0) => a - b)).toEqual(
+        Array.from({ length: 700 }, (_, i) => i + 1),
+      );
+      expect(answers.filter(answer => answer.outcome === 'sold_out')).toHaveLength(500);
+      // Line order is the order of grants.
+      expect(answers.slice(0, 700).map(answer => answer.outcome)).toEqual(Array(700).fill('granted'));
+    });
+
+    test('people of every name get through the queue and back', async () => {
+      const coupon = await insertCoupon(house.sql, { name: `"quoted" ☂ \n 'name' ${kind} 🎟` });
+      await house.startWork();
+      const together = await Promise.all(awkwardUsers.map(userId => house.claim(coupon.name, userId)));
+      expect(together.map(answer => answer.outcome)).toEqual(awkwardUsers.map(() => 'granted'));
+      // One by one each is the first of a train, whose id is made from theirs.
+      const other = await insertCoupon(house.sql, {});
+      for (const userId of awkwardUsers)
+        expect([userId, (await house.claim(other.name, userId)).outcome]).toEqual([userId, 'granted']);
+      await house.stopWork();
+    });
+
+    test('nobody is lost on a train whose first person has an earlier job that is still kept', async () => {
+      const coupon = await insertCoupon(house.sql, { amount: 3 });
+      await house.sql`update coupons set per_user_limit = 2 where id = ${coupon.id}`;
+      await house.startWork();
+      expect((await house.claim(coupon.name, 'ada')).outcome).toBe('granted');
+      await expect.poll(() => house.engine.queue(laneOf(coupon.id)).getCompletedCount()).toBe(1);
+      const answers = await Promise.all(
+        ['ada', 'eve', 'kim'].map(userId => house.claim(coupon.name, userId)),
+      );
+      expect(answers.map(answer => answer.outcome)).toEqual(['granted', 'granted', 'sold_out']);
+      await expect.poll(() => house.engine.queue(laneOf(coupon.id)).getCompletedCount()).toBe(2);
+      await house.stopWork();
+    });
+
+    test('a train that is added twice is one train', async () => {
+      const coupon = await insertCoupon(house.sql, { amount: 10 });
+      const twice: Engine = {
+        ...house.engine,
+        async add(lane, job) {
+          await house.engine.add(lane, job);
+          await house.engine.add(lane, job);
+        },
+      };
+      const boarded = await boardAll(coupon.name, people(3), house.openDoor({ engine: twice }));
+      expect(await jobsOf(coupon.id)).toHaveLength(1);
+      await house.startWork();
+      for (const one of boarded) {
+        await house.outcomes.wait(ticketOf(one), 5000);
+        expect((await house.outcomeOf(ticketOf(one))).outcome).toBe('granted');
+      }
+      await house.stopWork();
+      const [row] = await house.sql`select remaining_amount from coupons where id = ${coupon.id}`;
+      expect(row?.remaining_amount).toBe(7);
+    });
+
+    const broken = {
+      'the queue does not take the job': (engine: Engine): Engine => ({
+        ...engine,
+        add: () => Promise.reject(new Error('the queue is away')),
+      }),
+      'the lane cannot be asked for': (engine: Engine): Engine => ({
+        ...engine,
+        roster: { ...engine.roster, want: () => Promise.reject(new Error('the roster is away')) },
+      }),
+    };
+    test.each(Object.entries(broken))(
+      'when %s nobody keeps a place, and the next claim is a new one',
+      async (_, breakIt) => {
+        const coupon = await insertCoupon(house.sql, {});
+        const [waiting] = await boardAll(coupon.name, ['waiter']);
+        // An accepting process of its own beside the first, through the same gate.
+        const door = house.openDoor({ engine: breakIt(house.engine) });
+        const failed = await Promise.allSettled(
+          ['ada', 'eve', 'ada', 'waiter'].map(userId => door.trains.board(coupon.name, wish(userId))),
+        );
+        for (const one of failed) {
+          const error = one.status === 'rejected' ? one.reason : undefined;
+          expect(error).toBeInstanceOf(AppError);
+          expect(error).toMatchObject({ code: 'unavailable', options: { retryAfterSeconds: 1 } });
+        }
+        expect((await house.gate.readLine(coupon.id)).inLine).toBe(1);
+        const again = await boardAll(coupon.name, ['ada', 'waiter']);
+        expect(again).toMatchObject([{ joined: false }, { joined: true, ticket: ticketOf(waiting) }]);
+        expect((await jobsOf(coupon.id)).flatMap(job => job.claims.map(claim => claim[1])).sort()).toEqual([
+          'ada',
+          'waiter',
+        ]);
+      },
+    );
+
+    test('a name that nobody knows is refused, until there is such a coupon', async () => {
+      const name = `later ${kind}`;
+      const unknown = { kind: 'refused', coupon: null, reason: 'coupon_not_found', heldTicket: null };
+      expect(await house.trains.board(name, wish('ada'))).toEqual(unknown);
+      await insertCoupon(house.sql, { name });
+      expect(await house.trains.board(name, wish('ada'))).toMatchObject({ kind: 'queued', joined: false });
+    });
+
+    test('nothing was complained of', () => {
+      expect(house.errors).toEqual([]);
+    });
+  });
