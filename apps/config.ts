@@ -54,15 +54,11 @@ export const settings = {
   ),
   DATABASE_CONNECTIONS: setting(
     wholeNumber({ min: 1, max: 200, fallback: 10 }),
-    'Most Postgres connections of a process for queries (each needs a few more to listen).',
+    'Most Postgres connections of a process for queries, and again for the queue where it is in Postgres; two more listen.',
   ),
   LANES_PER_WORKER: setting(
     wholeNumber({ min: 1, max: 10_000, fallback: 1000 }),
-    'Most lanes a worker has open on Redis; one costs about 0.3 MB and a connection.',
-  ),
-  LANES_PER_WORKER_POSTGRES: setting(
-    wholeNumber({ min: 1, max: 200, fallback: 20 }),
-    'The same without Redis, where every open lane holds a Postgres connection.',
+    'Most lanes a worker has open; on Redis one costs about 0.3 MB and a connection.',
   ),
   WORKER_PORT: setting(
     wholeNumber({ min: 0, max: 65_535, fallback: 0 }),

@@ -1,4 +1,4 @@
-import type { OperationNote } from '@claimline/http/openapi';
+import type { OperationNote } from '@claimline/http/openapi-operation';
 import { type ProblemCode, problems } from '@claimline/kernel/error';
 
 /** The tags of the reference, in the order in which a reader should meet them. */

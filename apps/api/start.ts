@@ -42,7 +42,7 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
       sql,
       changes,
       side: 'accepting',
-      lanesMost: 0,
+      connectionsMost: config.DATABASE_CONNECTIONS,
       onError,
     }),
   );

@@ -59,10 +59,13 @@ async function superviseAll(config: Config, databaseUrl: string, signal: AbortSi
   if (address) printBanner(config, address, databaseUrl);
   if (!either.aborted) await new Promise(done => either.addEventListener('abort', done, { once: true }));
   // The API first: what it has accepted, the worker may still settle. Both together have the time of one.
-  const deadline = setTimeout(() => {
-    api.kill();
-    worker.kill();
-  }, config.SHUTDOWN_TIMEOUT_SECONDS * 1000 - limits.stopPostgresMs);
+  const deadline = setTimeout(
+    () => {
+      api.kill();
+      worker.kill();
+    },
+    config.SHUTDOWN_TIMEOUT_SECONDS * 1000 - limits.stopPostgresMs,
+  );
   await api.stop();
   await worker.stop();
   clearTimeout(deadline);

@@ -39,7 +39,7 @@ export async function startWorker({ config, log, closers, retry }: Setting): Pro
     onError,
   });
   closers.push('changes', () => changes.close());
-  const lanesMost = config.REDIS_URL ? config.LANES_PER_WORKER : config.LANES_PER_WORKER_POSTGRES;
+  const lanesMost = config.LANES_PER_WORKER;
   const engine = await retry('the queue', () =>
     openEngine({
       redisUrl: config.REDIS_URL,
@@ -47,7 +47,7 @@ export async function startWorker({ config, log, closers, retry }: Setting): Pro
       sql,
       changes,
       side: 'working',
-      lanesMost,
+      connectionsMost: config.DATABASE_CONNECTIONS,
       onError,
     }),
   );

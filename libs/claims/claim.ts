@@ -1,54 +1,81 @@
 import type { Directory } from '@claimline/coupons';
+import { AppError } from '@claimline/kernel/error';
+import type { Gate } from './gate.ts';
 import type { Outcomes } from './outcomes.ts';
 import type { TicketReader } from './read-ticket.ts';
 import type { Boarded, Trains, Wish } from './train.ts';
 
+const limits = {
+  /** Boardings of one claim that meet an old ticket of the same person. */
+  roundsMost: 3,
+} as const;
+
 /** One person's claim, with or without waiting for the outcome. */
 export function createClaimVerb({
   directory,
+  gate,
   trains,
   outcomes,
   reader,
 }: {
   directory: Directory;
+  gate: Gate;
   trains: Trains;
   outcomes: Outcomes;
   reader: TicketReader;
 }) {
-  return {
-    /** Up to a place in line, or the refusal at the gate. */
-    claim: trains.board,
+  /**
+   * Up to a place in line, or the refusal at the gate. Who joins may join in the instant between the
+   * outcome and the gate's hearing of it: that ticket is old, and the claim boards again.
+   */
+  async function claim(couponName: string, wish: Wish): Promise<Boarded> {
+    for (let round = 1; ; round++) {
+      const boarded = await trains.board(couponName, wish);
+      if (boarded.kind !== 'queued') return boarded;
+      reader.rememberName(boarded.coupon.id, boarded.coupon.name);
+      if (!boarded.joined) return boarded;
+      const place = await findPlace(boarded.ticket);
+      if (place) return { ...boarded, ...place };
+      if (round === limits.roundsMost)
+        throw new AppError('unavailable', 'the place in line was just lost, claim again', {
+          retryAfterSeconds: 1,
+        });
+      await gate.giveBack(boarded.coupon.id, [{ userId: wish.userId, ticket: boarded.ticket }]);
+    }
+  }
 
-    /** As `claim`, and waits for the outcome up to `waitMs`. */
-    async claimAndWait(
-      couponName: string,
-      wish: Wish,
-      waitMs: number,
-      signal: AbortSignal,
-    ): Promise<Boarded> {
-      const untilMs = performance.now() + waitMs;
-      for (;;) {
-        const boarded = await trains.board(couponName, wish);
-        if (boarded.kind !== 'queued') return boarded;
-        reader.rememberName(boarded.coupon.id, boarded.coupon.name);
-        // Who joins may join in the instant in which the ticket is decided, and would wait for old news.
-        const joined = boarded.joined && (await reader.read(boarded.ticket).catch(() => null));
-        if (boarded.joined && (!joined || joined.decided)) return boarded;
-        await waitFor(boarded.ticket, untilMs, signal);
-        // The coupon this ticket was for has been replaced meanwhile: claim the one that is there now.
-        const decision = outcomes.get(boarded.ticket);
-        const isGone = decision?.status === 'refused' && decision.reason === 'coupon_not_found';
-        if (!isGone || boarded.joined || performance.now() >= untilMs) return boarded;
-        directory.forget(couponName);
-      }
-    },
+  /** An undecided ticket's place, or null when it is decided or lost. */
+  async function findPlace(ticket: string) {
+    try {
+      const { decided, line, state, createdAtMs } = await reader.read(ticket);
+      return decided ? null : { line, state, createdAtMs };
+    } catch (error) {
+      if (error instanceof AppError && error.problem.code === 'ticket_lost') return null;
+      throw error;
+    }
+  }
 
-    waitFor,
-  };
-
+  /** Resolves when the ticket may be decided, or at performance.now() of `untilMs`. */
   async function waitFor(ticket: string, untilMs: number, signal: AbortSignal) {
     if (!outcomes.get(ticket)) await outcomes.wait(ticket, untilMs - performance.now(), signal);
   }
+
+  /** As {@link claim}, and waits for the outcome up to `waitMs`. */
+  async function claimAndWait(couponName: string, wish: Wish, waitMs: number, signal: AbortSignal) {
+    const untilMs = performance.now() + waitMs;
+    for (;;) {
+      const boarded = await claim(couponName, wish);
+      if (boarded.kind !== 'queued') return boarded;
+      await waitFor(boarded.ticket, untilMs, signal);
+      // The coupon this ticket was for has been replaced meanwhile: claim the one that is there now.
+      const decision = outcomes.get(boarded.ticket);
+      const isGone = decision?.status === 'refused' && decision.reason === 'coupon_not_found';
+      if (!isGone || boarded.joined || performance.now() >= untilMs) return boarded;
+      directory.forget(couponName);
+    }
+  }
+
+  return { claim, claimAndWait, waitFor };
 }
 
 export type ClaimVerb = ReturnType<typeof createClaimVerb>;

@@ -51,20 +51,10 @@ export function mountClaiming(
     stopping,
   }: { changes: Changes; outcomes: Outcomes; reader: TicketReader; verb: ClaimVerb; stopping: AbortSignal },
 ) {
-  /** The state of a ticket that was just boarded, without a look into any store where that can be. */
-  async function stateOf(boarded: Queued, userId: string): Promise<TicketState> {
-    const { ticket, createdAtMs, coupon, line, state } = boarded;
-    if (line !== null) {
-      const decided = outcomes.get(ticket) ?? null;
-      return { ticket, createdAtMs, couponName: coupon.name, userId, decided, line, state };
-    }
-    return reader.read(ticket).catch(error => {
-      const isLost = error instanceof AppError && error.problem.code === 'ticket_lost';
-      if (!isLost) throw error;
-      throw new AppError('unavailable', 'the place in line was just lost, claim again', {
-        retryAfterSeconds: 1,
-      });
-    });
+  /** The state of a ticket that was just boarded, without a look into any store. */
+  function stateOf({ ticket, createdAtMs, coupon, line, state }: Queued, userId: string): TicketState {
+    const decided = outcomes.get(ticket) ?? null;
+    return { ticket, createdAtMs, couponName: coupon.name, userId, decided, line, state };
   }
 
   function refuse(c: Context<Env>, boarded: Exclude<Boarded, { kind: 'queued' }>, isSimple: boolean) {
@@ -101,7 +91,7 @@ export function mountClaiming(
       const boarded = await verb.claimAndWait(body.coupon_name, wish, claimHttpLimits.simpleWaitMs, signal);
       if (boarded.kind !== 'queued') return refuse(c, boarded, true);
       const { coupon, joined } = boarded;
-      let state = await stateOf(boarded, body.user_id);
+      let state = stateOf(boarded, body.user_id);
       if (!state.decided) state = await reader.read(boarded.ticket);
       if (!state.decided) return replyQueued(c, state, joined);
       const decision = state.decided;
@@ -152,8 +142,7 @@ export function mountClaiming(
               AbortSignal.any([c.req.raw.signal, stopping]),
             );
       if (boarded.kind !== 'queued') return refuse(c, boarded, false);
-      reader.rememberName(boarded.coupon.id, boarded.coupon.name);
-      const state = await stateOf(boarded, body.user_id);
+      const state = stateOf(boarded, body.user_id);
       const applied = waitS === null ? undefined : { 'Preference-Applied': `wait=${waitS}` };
       if (!state.decided || waitS === null) return replyQueued(c, state, boarded.joined, applied);
       return reply(c, 200, viewTicket(state).body, {

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Sql } from '@claimline/db/pool';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { awkwardUsers } from './gate.testsuite.ts';
 import type { Decision } from './outcome.ts';
 import { fail } from './settle.ts';
+import { awkwardUsers } from './testing-gate.ts';
 import {
   claimRows,
   claimsOf,

@@ -54,7 +54,7 @@ export async function openHouse(
   function openDoor(other: { engine?: Engine; gate?: Gate } = {}) {
     const parts = { directory, changes, gate, engine, tickets, ...other };
     const trains = createTrains({ ...parts, loadGate: createLoadGate({ sql, ...parts }) });
-    return { trains, verb: createClaimVerb({ directory, trains, outcomes, reader }) };
+    return { trains, verb: createClaimVerb({ directory, gate, trains, outcomes, reader }) };
   }
   const { trains, verb } = openDoor();
 

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { awkwardUsers } from './gate.testsuite.ts';
+import { awkwardUsers } from './testing-gate.ts';
 import { createTickets, jobIdOf } from './ticket.ts';
 
 const key = randomBytes(32);

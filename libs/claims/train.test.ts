@@ -2,8 +2,8 @@ import { AppError } from '@claimline/kernel/error';
 import type { Engine } from '@claimline/queue/engine';
 import { describeOnEngine } from '@claimline/queue/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { awkwardUsers } from './gate.testsuite.ts';
 import { laneOf } from './lane-name.ts';
+import { awkwardUsers } from './testing-gate.ts';
 import { type House, openHouse } from './testing-house.ts';
 import { insertCoupon, people } from './testing-settle.ts';
 import { jobIdOf } from './ticket.ts';
@@ -19,7 +19,11 @@ for (const kind of ['redis', 'postgres'] as const)
 
     const wish = (userId: string) => ({ userId, metadata: null });
     /** Boards these people at once and answers with their tickets. */
-    async function boardAll(name: string, users: string[], { trains } = house): Promise<Boarded[]> {
+    async function boardAll(
+      name: string,
+      users: string[],
+      { trains }: Pick<House, 'trains'> = house,
+    ): Promise<Boarded[]> {
       return Promise.all(users.map(userId => trains.board(name, wish(userId))));
     }
     const ticketOf = (boarded: Boarded | undefined) => (boarded?.kind === 'queued' ? boarded.ticket : '');
@@ -136,7 +140,7 @@ for (const kind of ['redis', 'postgres'] as const)
         for (const one of failed) {
           const error = one.status === 'rejected' ? one.reason : undefined;
           expect(error).toBeInstanceOf(AppError);
-          expect(error).toMatchObject({ code: 'unavailable', options: { retryAfterSeconds: 1 } });
+          expect(error).toMatchObject({ problem: { code: 'unavailable', retryAfterSeconds: 1 } });
         }
         expect((await house.gate.readLine(coupon.id)).inLine).toBe(1);
         const again = await boardAll(coupon.name, ['ada', 'waiter']);

@@ -1,8 +1,8 @@
 import { test } from 'vitest';
 import type { OpenLane } from './engine.ts';
 import { type Host, hostLimits, openHost } from './host.ts';
-import { laneOptions, newLane, type World } from './queue.testsuite.ts';
 import { openTestEngine } from './testing.ts';
+import { laneOptions, newLane, type World } from './testing-lanes.ts';
 
 export function hostSuite(world: () => World): void {
   test('a host opens wanted lanes, closes quiet ones when they are done, and hands over', {

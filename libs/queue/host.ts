@@ -10,6 +10,11 @@ export const hostLimits = {
   roundMs: 1000,
   /** A lane that had no job and was not wanted for this long closes. */
   quietMs: 10_000,
+  /**
+   * The same when every lane of the process is taken. Above the time for which a producer does not say
+   * again that it wants a lane, and the time an `add` may take: nobody's job is left behind.
+   */
+  crowdedQuietMs: 3500,
   /** A store that does not answer within this when the process stops counts as away. */
   farewellMs: 2000,
 } as const;
@@ -74,10 +79,11 @@ export async function openHost({
   }
 
   async function closeQuiet() {
-    const quietSince = performance.now() - hostLimits.quietMs;
+    const quietMs = lanes.size < lanesMost ? hostLimits.quietMs : hostLimits.crowdedQuietMs;
+    const quietSince = performance.now() - quietMs;
     for (const [lane, opened] of lanes) {
       if (opened.lastBusyMs > quietSince || !(await isDone(lane))) continue;
-      if (await engine.roster.leave(owner, lane, hostLimits.quietMs)) await shut(lane);
+      if (await engine.roster.leave(owner, lane, quietMs)) await shut(lane);
     }
   }
 
@@ -89,8 +95,8 @@ export async function openHost({
       roundWaits = false;
       try {
         await renew();
-        await takeWanted();
         await closeQuiet();
+        await takeWanted();
         lastRoundMs = performance.now();
       } catch (error) {
         onError(error as Error); // The store is away; the next round tries again.

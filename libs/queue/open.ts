@@ -11,7 +11,7 @@ export function openEngine({
   sql,
   changes,
   side,
-  lanesMost,
+  connectionsMost,
   onError,
 }: {
   redisUrl: string | undefined;
@@ -19,9 +19,9 @@ export function openEngine({
   sql: Sql;
   changes: Changes;
   side: 'accepting' | 'working';
-  lanesMost: number;
+  connectionsMost: number;
   onError: (error: Error) => void;
 }): Promise<Engine> {
   if (redisUrl) return openRedisEngine({ url: redisUrl, side, onError });
-  return openPostgresEngine({ url: databaseUrl, sql, changes, lanesMost, onError });
+  return openPostgresEngine({ url: databaseUrl, sql, changes, connectionsMost, onError });
 }

@@ -1,6 +1,6 @@
 import { pause } from '@claimline/kernel/backoff';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { newLane, type World } from './queue.testsuite.ts';
+import { newLane, type World } from './testing-lanes.ts';
 
 const longMs = 60_000;
 /** A lease that a test lets run out. */

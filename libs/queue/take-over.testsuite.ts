@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'vitest';
-import { laneOptions, newLane, type World } from './queue.testsuite.ts';
 import { killChild } from './testing.ts';
+import { laneOptions, newLane, type World } from './testing-lanes.ts';
 
 /** The job of a process that is killed is taken over within this (targets P9). */
 const takeOverMostMs = 10_000;
@@ -13,7 +13,7 @@ const holder = `
   const { openEngine } = await import(openModule);
   const onError = error => console.error(error);
   const engine = await openEngine({
-    redisUrl: redisUrl || undefined, databaseUrl, sql: null, changes: null, side: 'working', lanesMost: 1, onError,
+    redisUrl: redisUrl || undefined, databaseUrl, sql: null, changes: null, side: 'working', connectionsMost: 5, onError,
   });
   engine.openLane(lane, {
     inHand: 2,

@@ -130,7 +130,7 @@ export async function openTestEngine(stores: TestStores, side: 'accepting' | 'wo
     sql,
     changes,
     side,
-    lanesMost,
+    connectionsMost: lanesMost,
     onError,
   });
   closers.push('engine', () => engine.close());
