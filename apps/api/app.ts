@@ -38,8 +38,8 @@ export async function createApp(house: House) {
   });
   const onError = (error: Error) => log.error({ err: error }, 'background error');
 
-  mountCoupons(router, { sql });
   const directory = await openDirectory(sql, changes);
+  mountCoupons(router, { sql, directory });
   const claims = await mountClaims(router, { sql, changes, engine, directory, ticketKey, onError });
   mountOperations(router, { sql, engine, isReady: house.isReady });
   mountDocs(router);

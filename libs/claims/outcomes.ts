@@ -2,12 +2,14 @@ import type { Changes } from '@claimline/db/changes';
 import { metrics } from '@claimline/telemetry/metrics';
 import { LRUCache } from 'lru-cache';
 import type { Gate } from './gate.ts';
-import { type Decision, parseSettled, SETTLED_CHANNEL } from './outcome.ts';
+import { type Decision, parseSettled, SETTLED_CHANNEL, type Settled } from './outcome.ts';
 import type { Tickets } from './ticket.ts';
 
 export const outcomesLimits = {
   /** Decided tickets remembered by an API process, about 500 bytes each. */
   ticketsMost: 100_000,
+  /** The most outcomes in a notification that are told the shared gate before anybody is woken. */
+  toldGateMost: 16,
   /** Coupons whose changes are remembered; see `ageOf`. */
   couponsMost: 50_000,
 } as const;
@@ -20,6 +22,8 @@ export const outcomesLimits = {
 export type Outcomes = {
   /** A decided ticket that is remembered. */
   get(ticket: string): Decision | undefined;
+  /** Whether it was heard that the ticket is decided, also when how it was is not believed any more. */
+  isDecided(ticket: string): boolean;
   /** Remembers a decided ticket that was read from Postgres. */
   keep(ticket: string, decision: Decision): void;
   /**
@@ -57,16 +61,23 @@ export async function openOutcomes({
   function wakeAll() {
     for (const resumes of waiting.values()) for (const resume of resumes) resume();
   }
-  /** The decision itself is kept, with the age put on it: 16,000 a second are no place for copies. */
-  function keep(ticket: string, decision: Decision) {
-    kept.set(ticket, Object.assign(decision, { age: ageOf(decision.couponName) }));
+
+  /**
+   * Whoever learns an outcome and asks again is to find a gate that knows it. The worker tells a shared
+   * gate a moment after the commit that told us; few outcomes we tell it ourselves first, so that one
+   * claim after the other is answered exactly. In a stampede nobody can tell, and once is enough.
+   */
+  async function tellGate(news: Settled) {
+    if (gate.isShared && news.decisions.size > outcomesLimits.toldGateMost) return;
+    await gate.settled(news).catch(() => {}); // The worker will.
   }
 
-  await changes.on(SETTLED_CHANNEL, payload => {
+  await changes.on(SETTLED_CHANNEL, async payload => {
     const news = parseSettled(payload);
-    if (!gate.isShared) void gate.settled(news);
+    const age = ageOf(news.couponName);
+    await tellGate(news);
     for (const [ticket, decision] of news.decisions) {
-      keep(ticket, decision);
+      kept.set(ticket, Object.assign(decision, { age }));
       if (waiting.has(ticket)) {
         const issued = tickets.read(ticket);
         if (issued) metrics.ticketSeconds.observe(Math.max(0, Date.now() - issued.createdAtMs) / 1000);
@@ -89,7 +100,10 @@ export async function openOutcomes({
       const found = kept.get(ticket);
       return found && found.age === ageOf(found.couponName) ? found : undefined;
     },
-    keep,
+    isDecided: ticket => kept.has(ticket),
+    keep(ticket, decision) {
+      kept.set(ticket, Object.assign(decision, { age: ageOf(decision.couponName) }));
+    },
     wait(ticket, waitMs, signal) {
       if (released || signal?.aborted) return Promise.resolve();
       return new Promise(resolve => {

@@ -87,7 +87,8 @@ export function createTicketReader({ sql, gate, engine, tickets, outcomes }: Hou
 
       const heard = outcomes.get(ticket);
       if (heard) return asDecided(heard);
-      const place = await gate.find(couponId, ticket);
+      // A shared gate hears of an outcome a moment after we do.
+      const place = outcomes.isDecided(ticket) ? null : await gate.find(couponId, ticket);
       if (place) {
         const couponName = await nameOf(couponId);
         return { ticket, createdAtMs, couponName, decided: null, ...place };

@@ -108,10 +108,9 @@ for (const kind of ['redis', 'postgres'] as const)
       const boarded = await boardAll(coupon.name, people(3), house.openDoor({ engine: twice }));
       expect(await jobsOf(coupon.id)).toHaveLength(1);
       await house.startWork();
-      for (const one of boarded) {
-        await house.outcomes.wait(ticketOf(one), 5000);
-        expect((await house.outcomeOf(ticketOf(one))).outcome).toBe('granted');
-      }
+      await expect
+        .poll(() => Promise.all(boarded.map(one => house.outcomeOf(ticketOf(one)))), { timeout: 5000 })
+        .toMatchObject([{ outcome: 'granted' }, { outcome: 'granted' }, { outcome: 'granted' }]);
       await house.stopWork();
       const [row] = await house.sql`select remaining_amount from coupons where id = ${coupon.id}`;
       expect(row?.remaining_amount).toBe(7);

@@ -53,7 +53,7 @@ export const trainLimits = {
   /** Rounds with a gate that is stale or has to load. */
   roundsMost: 5,
   /** After a pause as long as this a train first asks whether the coupon changed. */
-  coldMs: 20,
+  coldMs: 5,
 } as const;
 
 /**

@@ -6,12 +6,13 @@ import { z } from 'zod';
 import { changeCoupon } from './change.ts';
 import { toCoupon } from './coupon.ts';
 import { createCoupon } from './create.ts';
+import type { Directory } from './directory.ts';
 import { couponStatuses } from './facts.ts';
-import { listCoupons, readCoupon } from './read.ts';
+import { listCoupons, readCoupon, readStats } from './read.ts';
 import { couponChangeSchema, couponSchema, nameParams, newCouponSchema } from './schemas.ts';
 
 /** Creating, reading and changing coupons. */
-export function mountCoupons(router: Router, { sql }: { sql: Sql }) {
+export function mountCoupons(router: Router, { sql, directory }: { sql: Sql; directory: Directory }) {
   router.add(
     {
       method: 'post',
@@ -24,7 +25,11 @@ export function mountCoupons(router: Router, { sql }: { sql: Sql }) {
       answers: { 201: { description: 'The coupon', schema: couponSchema } },
       problems: ['coupon_exists'],
     },
-    async ({ c, body }) => reply(c, 201, toCoupon(await createCoupon(sql, body), [])),
+    async ({ c, body }) => {
+      const row = await createCoupon(sql, body);
+      directory.forget(row.name); // The notification is for the other processes: here it may come a moment later.
+      return reply(c, 201, toCoupon(row, []));
+    },
   );
 
   router.add(
@@ -97,8 +102,38 @@ export function mountCoupons(router: Router, { sql }: { sql: Sql }) {
     },
     async ({ c, params, body }) => {
       await changeCoupon(sql, params.name, body);
+      directory.forget(params.name);
       const { row, claimedBy } = await readCoupon(sql, params.name);
       return reply(c, 200, toCoupon(row, claimedBy));
     },
+  );
+
+  router.add(
+    {
+      method: 'get',
+      path: '/api/coupons/{name}/stats',
+      id: 'readCouponStats',
+      tag: 'Coupons',
+      summary: "What became of a coupon's units",
+      access: 'keyed',
+      params: nameParams,
+      answers: {
+        200: {
+          description: 'Counts; the five states sum to the total',
+          schema: z.object({
+            total: z.int(),
+            available: z.int(),
+            assigned: z.int(),
+            locked: z.int(),
+            redeemed: z.int(),
+            expired: z.int(),
+            claims: z.int(),
+            validations: z.int(),
+          }),
+        },
+      },
+      problems: ['coupon_not_found'],
+    },
+    async ({ c, params }) => reply(c, 200, await readStats(sql, params.name)),
   );
 }

@@ -34,3 +34,33 @@ export async function listCoupons(
       and ${status === undefined ? sql`true` : sql`case when ends_at <= now() then 'ended' else status end = ${status}`}
     order by name limit ${limit + 1}`;
 }
+
+/** What became of a coupon's units, as the API shows it. A plain count has no codes to lock, redeem or expire. */
+export type CouponStats = {
+  total: number;
+  available: number;
+  assigned: number;
+  locked: number;
+  redeemed: number;
+  expired: number;
+  claims: number;
+  validations: number;
+};
+
+/** The five states sum to the total. Error: `coupon_not_found`. */
+export async function readStats(sql: Sql, name: string): Promise<CouponStats> {
+  const [row] = await sql<{ total: number; available: number; claims: number }[]>`
+    select amount as total, remaining_amount as available, claimed_count as claims from coupons where name = ${name}`;
+  if (!row) throw new AppError('coupon_not_found', 'coupon not found');
+  const { total, available, claims } = row;
+  return {
+    total,
+    available,
+    assigned: total - available,
+    locked: 0,
+    redeemed: 0,
+    expired: 0,
+    claims,
+    validations: 0,
+  };
+}

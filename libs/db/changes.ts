@@ -7,7 +7,7 @@ import { createSharedPing } from './shared-ping.ts';
 export const changesLimits = {
   /** At most 500 pings a second, however many callers ask for a barrier. */
   pingMinIntervalMs: 2,
-  pingTimeoutMs: 250,
+  pingTimeoutMs: 1000,
   /** A connection that has not answered for this long is given up: its other end may be gone without a word. */
   pingDeadMs: 5000,
   /** How often the connection and the database's clock are looked after when nobody asks. */

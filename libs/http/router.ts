@@ -91,7 +91,7 @@ export function createRouter(around: Around) {
 
     const method = operation.method.toUpperCase();
     const app = route.includes(':') ? pattern : literal;
-    if (app === literal) literals.add(route);
+    if (app === literal) literals.add(`${method} ${route}`);
     app.on(method, route, async function answer(c) {
       const startedMs = performance.now();
       let response: Response;
@@ -121,7 +121,7 @@ export function createRouter(around: Around) {
     add,
     /** A file that pages load; not a call of the API, so the document does not name it. */
     addAsset(path: string, handle: (c: Context<Env>) => Response) {
-      literals.add(path);
+      literals.add(`GET ${path}`);
       routes.push({ method: 'GET', matches: new RegExp(`^${path}$`) });
       literal.get(path, handle);
     },
@@ -130,7 +130,7 @@ export function createRouter(around: Around) {
       const url = env.incoming.url ?? '';
       const end = url.indexOf('?');
       const path = end < 0 ? url : url.slice(0, end);
-      return (literals.has(path) ? literal : pattern).fetch(request, env);
+      return (literals.has(`${env.incoming.method} ${path}`) ? literal : pattern).fetch(request, env);
     },
   };
 }

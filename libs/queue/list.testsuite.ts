@@ -30,6 +30,18 @@ export function listSuite(world: () => World): void {
     await opened.close();
   });
 
+  test('counts and lists the jobs of a lane that an operator paused', async () => {
+    const { engine } = world().adding;
+    const lane = newLane();
+    for (const id of ['a', 'b']) await engine.add(lane, { id, name: 'c', data: id });
+    await engine.queue(lane).pause();
+    await engine.add(lane, { id: 'c', name: 'c', data: 'c' });
+    expect(await engine.countUndecided(lane)).toBe(3);
+    expect((await engine.listUndecided(lane, 10)).sort()).toEqual(['a', 'b', 'c']);
+    await engine.queue(lane).resume();
+    expect(await engine.countUndecided(lane)).toBe(3);
+  });
+
   test('lists lines longer than a page, up to the limit', async () => {
     const { engine } = world().adding;
     const lane = newLane();

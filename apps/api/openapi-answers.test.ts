@@ -1,0 +1,179 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createProcessDatabase, type Process, startProcess } from '../testing.ts';
+import { contract } from './testing-contract.ts';
+import { checkOf, type Document, type Json } from './testing-document.ts';
+
+/** Headers that mean something to a client: where one is sent, the document says so. */
+const telling = ['location', 'content-location', 'retry-after', 'preference-applied', 'etag', 'x-request-id'];
+
+let database: Awaited<ReturnType<typeof createProcessDatabase>>;
+let api: Process;
+let worker: Process;
+let base: string;
+let document: Document;
+
+beforeAll(async () => {
+  database = await createProcessDatabase();
+  api = startProcess('api', { DATABASE_URL: database.url, PORT: '0' });
+  worker = startProcess('worker', { DATABASE_URL: database.url });
+  base = await api.ready;
+  await worker.ready;
+  document = (await (await fetch(`${base}/openapi.json`)).json()) as Document;
+});
+afterAll(async () => {
+  await Promise.all([api.stop(), worker.stop()]);
+  await database.drop();
+});
+
+type Sent = { body?: unknown; headers?: Record<string, string>; raw?: string };
+
+/** Sends a call of the contract, with `in` for the parameters of its path, and holds the answer against the document. */
+async function send(
+  call: string,
+  status: number,
+  inPath: Json = {},
+  { body, headers, raw }: Sent = {},
+  query = '',
+) {
+  const [method = '', template = ''] = call.split(' ');
+  const path = template.replaceAll(/\{(\w+)\}/g, (_, name) => encodeURIComponent(String(inPath[name])));
+  const answer = await fetch(base + path + query, {
+    method,
+    headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+    ...((body !== undefined || raw !== undefined) && { body: raw ?? JSON.stringify(body) }),
+  });
+  const text = await answer.text();
+  const about = `${call} ${query} -> ${answer.status} ${text.slice(0, 300)}`;
+  expect(answer.status, about).toBe(status);
+  const said = document.paths[template]?.[method.toLowerCase()]?.responses[status];
+  expect(said, about).toBeDefined();
+
+  const documented = Object.keys(said!.headers ?? {}).map(name => name.toLowerCase());
+  for (const name of telling)
+    if (answer.headers.has(name)) expect(documented, `${name} of ${about}`).toContain(name);
+  if (status === 202)
+    expect(Object.fromEntries(answer.headers)).toMatchObject({
+      location: expect.any(String),
+      'retry-after': expect.stringMatching(/^\d+$/),
+    });
+
+  const type = answer.headers.get('content-type')?.split(';')[0] ?? '';
+  if (status === 304) return { answer, body: {} as Json };
+  expect(Object.keys(said!.content ?? {}), about).toContain(type);
+  if (!type.endsWith('json')) return { answer, body: {} as Json };
+  const parsed: Json = JSON.parse(text);
+  const { schema } = said!.content![type]!;
+  expect(checkOf(document, schema!).safeParse(parsed).error?.issues ?? [], about).toEqual([]);
+  return { answer, body: parsed };
+}
+
+test('coupons', async () => {
+  const create = 'POST /api/coupons';
+  const name = 'a name/with ünicode';
+  const full = {
+    name,
+    amount: 5,
+    starts_at: '2020-01-01T00:00:00+02:00',
+    ends_at: '2100-01-01T00:00:00Z',
+    per_user_limit: 2,
+    lock_ttl_seconds: 60,
+    max_redemptions_per_code: null,
+    discount: { type: 'percentage', value: 12.5, max_amount: 500, minimum_order_value: 0, currency: 'EUR' },
+    metadata: { a: [1, { b: null }], 'c d': 'é' },
+  };
+  await send(create, 201, {}, { body: full });
+  await send(create, 409, {}, { body: full });
+  await send(create, 400, {}, { body: {} });
+  await send(create, 400, {}, { raw: '{', headers: { 'content-type': 'application/json' } });
+  await send(create, 413, {}, { body: { name: 'x'.repeat(1_100_000), amount: 1 } });
+  await send(create, 415, {}, { raw: 'x', headers: { 'content-type': 'text/plain' } });
+  await send(create, 201, {}, { body: { name: 'second', amount: 1 } });
+  await send('GET /api/coupons/{name}', 200, { name });
+  await send('GET /api/coupons/{name}', 404, { name: 'nowhere' });
+  await send('GET /api/coupons', 200, {}, {}, '?limit=1&status=active');
+  await send('GET /api/coupons', 400, {}, {}, '?limit=0');
+  const change = 'PATCH /api/coupons/{name}';
+  await send(change, 200, { name }, { body: { amount: 6, starts_at: null, discount: null } });
+  await send(change, 400, { name }, { body: { amount: 0 } });
+  await send(change, 404, { name: 'nowhere' }, { body: { amount: 1 } });
+  await send('GET /api/coupons/{name}/line', 200, { name });
+  await send('GET /api/coupons/{name}/line', 404, { name: 'nowhere' });
+});
+
+test('claims, with the example that the document gives', async () => {
+  const claim = 'POST /api/coupons/{name}/claims';
+  const exampleOf = (template: string) =>
+    document.paths[template]!.post!.requestBody!.content['application/json']!.example as Json;
+  const example = { ...exampleOf('/api/coupons'), starts_at: null, ends_at: null, amount: 2 };
+  const { name } = (await send('POST /api/coupons', 201, {}, { body: example })).body as { name: string };
+  const first = await send(
+    claim,
+    200,
+    { name },
+    { body: exampleOf('/api/coupons/{name}/claims'), headers: { prefer: 'wait=10' } },
+  );
+  expect(first.answer.headers.get('preference-applied')).toBe('wait=10');
+  expect(first.body).toMatchObject({ status: 'granted', user_id: 'ada' });
+  await send(claim, 409, { name }, { body: { user_id: 'ada' } });
+  await send(claim, 400, { name }, { body: { user_id: '' } });
+  await send(claim, 404, { name: 'nowhere' }, { body: { user_id: 'ada' } });
+  await send(claim, 413, { name }, { body: { user_id: 'x'.repeat(1_100_000) } });
+  await send(claim, 415, { name }, { raw: 'x', headers: { 'content-type': 'text/plain' } });
+  const simple = 'POST /api/coupons/claim';
+  await send(simple, 409, {}, { body: exampleOf('/api/coupons/claim') });
+  await send(simple, 200, {}, { body: { user_id: 'grace', coupon_name: name } });
+  await send(simple, 400, {}, { body: { user_id: 'barbara', coupon_name: name } });
+  await send(simple, 404, {}, { body: { user_id: 'barbara', coupon_name: 'nowhere' } });
+  await send(claim, 409, { name }, { body: { user_id: 'barbara' } });
+  await send('GET /api/coupons/{name}/claims', 200, { name }, {}, '?limit=1');
+  await send('GET /api/coupons/{name}/claims', 404, { name: 'nowhere' });
+  await send('GET /api/coupons/{name}/claims', 400, { name }, {}, '?cursor=x');
+  await send('GET /api/users/{user_id}/claims', 200, { user_id: 'ada' });
+  await send('PATCH /api/coupons/{name}', 409, { name }, { body: { amount: 1 } });
+});
+
+test.each([
+  ['paused', { status: 'paused' }],
+  ['ended', { status: 'ended' }],
+  ['not_started', { starts_at: '2100-01-01T00:00:00Z' }],
+])('a claim of a coupon that is %s', async (code, change) => {
+  await send('POST /api/coupons', 201, {}, { body: { name: code, amount: 1 } });
+  await send('PATCH /api/coupons/{name}', 200, { name: code }, { body: change });
+  const refused = await send(
+    'POST /api/coupons/{name}/claims',
+    409,
+    { name: code },
+    { body: { user_id: 'ada' } },
+  );
+  expect(refused.body.code).toBe(code);
+  await send('POST /api/coupons/claim', 409, {}, { body: { user_id: 'ada', coupon_name: code } });
+});
+
+test('tickets, queued and decided', async () => {
+  const name = 'tickets';
+  const read = 'GET /api/tickets/{ticket}';
+  await send('POST /api/coupons', 201, {}, { body: { name, amount: 5 } });
+  process.kill(worker.pid, 'SIGSTOP');
+  const queued = await send('POST /api/coupons/{name}/claims', 202, { name }, { body: { user_id: 'ada' } });
+  const again = await send(
+    'POST /api/coupons/{name}/claims',
+    202,
+    { name },
+    { body: { user_id: 'ada' }, headers: { prefer: 'wait=1' } },
+  );
+  process.kill(worker.pid, 'SIGCONT');
+  expect(again.body).toMatchObject({ deduplicated: true, ticket: queued.body.ticket });
+  const { ticket } = queued.body;
+  const decided = await send(read, 200, { ticket }, {}, '?wait=10');
+  expect(decided.body.status).toBe('granted');
+  const etag = decided.answer.headers.get('etag') ?? '';
+  await send(read, 304, { ticket }, { headers: { 'if-none-match': etag } });
+  await send(read, 400, { ticket }, {}, '?wait=x');
+  await send(read, 404, { ticket: 'tkt_made-up' });
+  await send('GET /api/tickets/{ticket}/events', 200, { ticket });
+  await send('GET /api/tickets/{ticket}/events', 404, { ticket: 'tkt_made-up' });
+});
+
+test('what is for operators and readers', async () => {
+  for (const call of Object.keys(contract).filter(call => /^GET \/(?!api)/.test(call))) await send(call, 200);
+});
