@@ -45,6 +45,7 @@ describe('with OPERATOR_KEY', () => {
     ['GET', '/api/coupons/access', undefined, 200],
     ['PATCH', '/api/coupons/access', { amount: 2 }, 200],
     ['GET', '/api/coupons/access/claims', undefined, 200],
+    ['GET', '/api/coupons/access/stats', undefined, 200],
     ['GET', '/api/users/ada/claims', undefined, 200],
     ['GET', '/metrics', undefined, 200],
     ['GET', '/queues', undefined, 200],

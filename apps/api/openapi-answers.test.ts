@@ -96,6 +96,8 @@ test('coupons', async () => {
   await send(change, 200, { name }, { body: { amount: 6, starts_at: null, discount: null } });
   await send(change, 400, { name }, { body: { amount: 0 } });
   await send(change, 404, { name: 'nowhere' }, { body: { amount: 1 } });
+  await send('GET /api/coupons/{name}/stats', 200, { name });
+  await send('GET /api/coupons/{name}/stats', 404, { name: 'nowhere' });
   await send('GET /api/coupons/{name}/line', 200, { name });
   await send('GET /api/coupons/{name}/line', 404, { name: 'nowhere' });
 });

@@ -71,6 +71,20 @@ export const operationNotes: Record<string, OperationNote> = {
     body: { amount: 1500 },
     answers: { 200: { ...coupon, amount: 1500, remaining_amount: 1498 } },
   },
+  readCouponStats: {
+    answers: {
+      200: {
+        total: 1000,
+        available: 998,
+        assigned: 2,
+        locked: 0,
+        redeemed: 0,
+        expired: 0,
+        claims: 2,
+        validations: 0,
+      },
+    },
+  },
   claimSimply: {
     body: { user_id: 'ada', coupon_name: 'WINTER' },
     answers: { 200: granted, 202: queued },

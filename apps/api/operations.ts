@@ -58,7 +58,8 @@ export function mountOperations(
       path: '/livez',
       id: 'livez',
       tag: 'Operations',
-      summary: 'Whether the process turns; looks at nothing else',
+      summary: 'Whether the process turns',
+      description: 'Looks at nothing else: a store that is away is no reason to start the process again.',
       access: 'public',
       answers: { 200: { description: 'It does', schema: z.object({ status: z.literal('alive') }) } },
     },
@@ -71,8 +72,8 @@ export function mountOperations(
       path: '/readyz',
       id: 'readyz',
       tag: 'Operations',
-      summary:
-        'Whether this process takes requests; a store that is away is no reason to send them elsewhere',
+      summary: 'Whether this process takes requests',
+      description: 'A store that is away is no reason to send them elsewhere: the others miss it too.',
       access: 'public',
       answers: {
         200: { description: 'It does', schema: z.object({ status: z.literal('ready') }) },

@@ -33,6 +33,12 @@ export const contract: Record<string, Record<number, string[]>> = {
     404: ['coupon_not_found'],
     503: ['unavailable'],
   },
+  'GET /api/coupons/{name}/stats': {
+    200: [],
+    401: ['unauthorized'],
+    404: ['coupon_not_found'],
+    503: ['unavailable'],
+  },
   'GET /api/coupons/{name}/line': { 200: [], 404: ['coupon_not_found'], 503: ['unavailable'] },
   'POST /api/coupons/{name}/claims': {
     200: [],

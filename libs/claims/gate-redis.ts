@@ -20,6 +20,7 @@ export function createRedisGate(scripts: Scripts): Gate {
   const admit = script('admit');
   const open = script('open');
   const hold = script('hold');
+  const drop = script('drop');
   const settled = script('settled');
   const giveBack = script('give-back');
   const find = script('find');
@@ -54,7 +55,7 @@ export function createRedisGate(scripts: Scripts): Gate {
         await hold([heldKey(coupon.id, coupon.epoch)], [gateLimits.idleS, ...entries]);
       }
       const [couponKey, queuedKey] = lineKeys(coupon.id) as [string, string, string];
-      await open(
+      const before = (await open(
         [couponKey, queuedKey],
         [
           coupon.epoch,
@@ -65,7 +66,9 @@ export function createRedisGate(scripts: Scripts): Gate {
           coupon.endsAtMs ?? '',
           coupon.perUserLimit,
         ],
-      );
+      )) as number;
+      // Who held a claim in the epoch before is of no use any more, and may be a million people.
+      if (before > 0 && before < coupon.epoch) await drop([heldKey(coupon.id, before)], []);
     },
 
     async settled(news) {

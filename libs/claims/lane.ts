@@ -3,12 +3,11 @@ import { backoffMs, pause } from '@claimline/kernel/backoff';
 import { createTrain } from '@claimline/kernel/train';
 import { type Engine, type LaneJob, type OpenLane, Poison, Postponed } from '@claimline/queue/engine';
 import { metrics } from '@claimline/telemetry/metrics';
-import { z } from 'zod';
 import type { Gate } from './gate.ts';
+import { type JobData, jobSchema } from './job.ts';
 import { couponOf } from './lane-name.ts';
 import type { Decision, Settled } from './outcome.ts';
 import { type Batch, fail, StoppedError, settle } from './settle.ts';
-import type { JobClaim, JobData } from './train.ts';
 
 export const laneLimits = {
   /** Jobs in hand: with several API processes one statement takes the claims of several jobs. */
@@ -16,14 +15,6 @@ export const laneLimits = {
   gateRetryBaseMs: 50,
   gateRetryMostMs: 2000,
 } as const;
-
-const jobSchema = z.object({
-  coupon: z.uuid(),
-  name: z.string(),
-  claims: z
-    .array(z.tuple([z.string(), z.string(), z.number()], z.string()).transform(claim => claim as JobClaim))
-    .min(1),
-});
 
 /** What became of a job's claims, kept with the job for the board. */
 export type JobSummary = { granted: number; refused: number };

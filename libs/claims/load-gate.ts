@@ -2,14 +2,14 @@ import type { CouponFacts } from '@claimline/coupons';
 import type { Sql } from '@claimline/db/pool';
 import type { Engine } from '@claimline/queue/engine';
 import type { Gate, Holder, InLine } from './gate.ts';
+import { jobSchema } from './job.ts';
 import { laneOf } from './lane-name.ts';
-import type { JobData } from './train.ts';
 
 const limits = {
   /** Claims read at once. Redis takes in 300,000 a second. */
   page: 2000,
   /** Jobs looked at for people in line. */
-  jobsMost: 100_000,
+  jobsMost: 5000,
 } as const;
 
 /** Rebuilds what the gate remembers of a coupon; concurrent callers share one run. */
@@ -23,7 +23,7 @@ export function createLoadGate({ sql, gate, engine }: { sql: Sql; gate: Gate; en
   const running = new Map<string, Promise<void>>();
 
   async function load(coupon: CouponFacts) {
-    const inLine = gate.isShared ? [] : await listInLine(engine, coupon.id);
+    const { inLine } = gate.isShared ? { inLine: [] } : await listInLine(engine, coupon.id);
     const decided = await decidedAmong(sql, inLine);
     const open = inLine.filter(one => !decided.has(one.ticket));
     await gate.load(coupon, holders(sql, coupon.name), open);
@@ -40,13 +40,18 @@ export function createLoadGate({ sql, gate, engine }: { sql: Sql; gate: Gate; en
   };
 }
 
-/** Undecided claims of the coupon's lane, from its jobs. */
-export async function listInLine(engine: Engine, couponId: string): Promise<InLine[]> {
-  const jobs = (await engine.listUndecided(laneOf(couponId), limits.jobsMost)) as Partial<JobData>[];
-  return jobs
-    .flatMap(job => (Array.isArray(job?.claims) ? job.claims : []))
-    .filter(claim => Array.isArray(claim))
-    .map(([ticket, userId, line]) => ({ ticket, userId, line: Number(line) }));
+/** Undecided claims of the coupon's lane, from its jobs; not all of them when the lane is very long. */
+export async function listInLine(
+  engine: Engine,
+  couponId: string,
+): Promise<{ inLine: InLine[]; isComplete: boolean }> {
+  const { jobs, isComplete } = await engine.listUndecided(laneOf(couponId), limits.jobsMost);
+  const inLine = jobs
+    .map(data => jobSchema.safeParse(data).data)
+    .filter(job => job?.coupon === couponId)
+    .flatMap(job => job?.claims ?? [])
+    .map(([ticket, userId, line]) => ({ ticket, userId, line }));
+  return { inLine, isComplete };
 }
 
 /** Jobs that a lane is completing right now hold claims that are decided. */

@@ -53,25 +53,18 @@ export function mergeSettled(parts: Settled[]): Settled {
 function toDecision(
   couponName: string,
   userId: string,
-  decidedAtMs: number,
+  nowMs: number,
   kind: 'g' | 'r' | 'f',
   rest: unknown[],
 ): Decision {
-  if (kind === 'g') {
-    const [sequence, claimId, held] = rest as [number, number, number];
-    return {
-      couponName,
-      userId,
-      decidedAtMs,
-      status: 'granted',
-      claimId: claimIdText(claimId),
-      sequence,
-      held,
-    };
+  if (kind === 'f') return { couponName, userId, decidedAtMs: nowMs, status: 'failed' };
+  if (kind === 'r') {
+    const [reason, heldTicket, knownMs] = rest as [Reason, string | null, number | null];
+    return { couponName, userId, decidedAtMs: knownMs ?? nowMs, status: 'refused', reason, heldTicket };
   }
-  if (kind === 'f') return { couponName, userId, decidedAtMs, status: 'failed' };
-  const [reason, heldTicket] = rest as [Reason, string | null];
-  return { couponName, userId, decidedAtMs, status: 'refused', reason, heldTicket };
+  const [sequence, id, held, knownMs] = rest as [number, number, number, number?];
+  const claimId = claimIdText(id);
+  return { couponName, userId, decidedAtMs: knownMs ?? nowMs, status: 'granted', claimId, sequence, held };
 }
 
 /** A claim's id as clients see it. */

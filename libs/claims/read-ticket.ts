@@ -27,6 +27,7 @@ const limits = {
   namesMost: 50_000,
   /** A lane is searched for lost tickets at most this often; the answer is shared meanwhile. */
   searchEveryMs: 1000,
+  longLineRetryS: 5,
 } as const;
 
 type House = { sql: Sql; gate: Gate; engine: Engine; tickets: Tickets; outcomes: Outcomes };
@@ -38,7 +39,10 @@ type House = { sql: Sql; gate: Gate; engine: Engine; tickets: Tickets; outcomes:
  */
 export function createTicketReader({ sql, gate, engine, tickets, outcomes }: House) {
   const names = new LRUCache<string, string>({ max: limits.namesMost });
-  const searches = new LRUCache<string, Promise<Map<string, { userId: string }>>>({
+  const searches = new LRUCache<
+    string,
+    Promise<{ byTicket: Map<string, { userId: string }>; isComplete: boolean }>
+  >({
     max: limits.namesMost,
     ttl: limits.searchEveryMs,
   });
@@ -54,11 +58,20 @@ export function createTicketReader({ sql, gate, engine, tickets, outcomes }: Hou
   async function findInQueue(couponId: string, ticket: string) {
     let search = searches.get(couponId);
     if (!search) {
-      search = listInLine(engine, couponId).then(line => new Map(line.map(one => [one.ticket, one])));
+      search = listInLine(engine, couponId).then(({ inLine, isComplete }) => ({
+        byTicket: new Map(inLine.map(one => [one.ticket, one])),
+        isComplete,
+      }));
       search.catch(() => searches.delete(couponId));
       searches.set(couponId, search);
     }
-    return (await search).get(ticket);
+    const { byTicket, isComplete } = await search;
+    const queued = byTicket.get(ticket);
+    if (!queued && !isComplete)
+      throw new AppError('unavailable', 'the line is too long to look for this ticket now, try again', {
+        retryAfterSeconds: limits.longLineRetryS,
+      });
+    return queued;
   }
 
   async function readDecided(ticket: string): Promise<Decision | undefined> {

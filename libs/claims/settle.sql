@@ -7,7 +7,8 @@
 --         $5 text    the coupon's name when the claims were accepted, kept with a refusal if it is gone
 -- Returns: rows of (payload), JSON texts {coupon, name, epoch, revision, remaining, at, outcomes},
 --          with outcomes a list of [ticket, user, 'g', sequence, claim id, claims held] or
---          [ticket, user, 'r', reason, ticket of the claim already held or null].
+--          [ticket, user, 'r', reason, ticket of the claim already held or null], each with the time in
+--          ms at the end where it was decided before.
 --          The same texts are sent to channel claimline_settled when the transaction commits.
 --          NO row: somebody else changed the coupon between this statement's snapshot and its
 --          lock. Nothing was done; run it again.
@@ -50,7 +51,8 @@ seen as (
   select
     claim.*, coupon.closed, coupon.name, coupon.granted_count, coupon.remaining_amount,
     coalesce(coupon.per_user_limit, 1) as per_user_limit,
-    mine.held, mine.top, mine.granted_id, mine.granted_sequence, mine.held_ticket, refused.reason as known_reason,
+    mine.held, mine.top, mine.granted_id, mine.granted_sequence, mine.held_ticket,
+    refused.reason as known_reason, coalesce(mine.granted_at, refused.decided_at) as known_at,
     mine.granted_id is null and refused.reason is null as is_new
   from coupon
   join claim on not coupon.stale
@@ -58,11 +60,13 @@ seen as (
     select
       count(*) as held, coalesce(max(ordinal), 0) as top, max(mine.ticket) as held_ticket,
       max(id) filter (where mine.ticket = claim.ticket) as granted_id,
-      max(sequence) filter (where mine.ticket = claim.ticket) as granted_sequence
+      max(sequence) filter (where mine.ticket = claim.ticket) as granted_sequence,
+      max(created_at) filter (where mine.ticket = claim.ticket) as granted_at
     from claims mine where mine.user_id = claim.user_id and mine.coupon_name = coupon.name
   ) mine
   cross join lateral (
-    select max(reason) as reason from refusals where refusals.ticket = claim.ticket and refusals.reason <> 'failed'
+    select max(reason) as reason, max(decided_at) as decided_at
+    from refusals where refusals.ticket = claim.ticket and refusals.reason <> 'failed'
   ) refused
 ),
 numbered as (
@@ -72,7 +76,6 @@ numbered as (
 placed as (
   select
     *,
-    held + nth > per_user_limit as is_over_limit,
     case when closed is null and held + nth <= per_user_limit
       then count(*) filter (where closed is null and held + nth <= per_user_limit) over (order by n)
     end as place
@@ -83,7 +86,12 @@ judged as materialized (
     *,
     place <= remaining_amount as is_granted,
     case when place <= remaining_amount then nextval('claims_id_seq') end as new_id,
-    coalesce(known_reason, case when is_over_limit then 'already_claimed' else coalesce(closed, 'sold_out') end) as reason
+    -- A person's second claim in a batch is over the limit only if the first was granted.
+    coalesce(known_reason, case
+      when held + count(*) filter (where place <= remaining_amount) over (partition by user_id order by n)
+        >= per_user_limit then 'already_claimed'
+      else coalesce(closed, 'sold_out')
+    end) as reason
   from placed
 ),
 grants as (
@@ -116,11 +124,11 @@ decided as (
     case
       when is_granted then json_build_array(ticket, user_id, 'g', granted_count + place, new_id, held + nth)
       when granted_id is not null
-        then json_build_array(ticket, user_id, 'g', granted_sequence, granted_id, held)
+        then json_build_array(ticket, user_id, 'g', granted_sequence, granted_id, held, known_ms)
       else json_build_array(ticket, user_id, 'r', reason, case when reason = 'already_claimed'
-        then coalesce(held_ticket, max(ticket) filter (where is_granted) over (partition by user_id)) end)
+        then coalesce(held_ticket, max(ticket) filter (where is_granted) over (partition by user_id)) end, known_ms)
     end::text as outcome
-  from judged
+  from (select *, round(extract(epoch from known_at) * 1000) as known_ms from judged) judged
 ),
 message as (
   select json_build_object(

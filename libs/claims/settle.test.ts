@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Sql } from '@claimline/db/pool';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { JobClaim } from './job.ts';
 import type { Decision } from './outcome.ts';
 import { fail } from './settle.ts';
 import { awkwardUsers } from './testing-gate.ts';
@@ -15,7 +16,6 @@ import {
   settleClaims,
   settleUsers,
 } from './testing-settle.ts';
-import type { JobClaim } from './train.ts';
 
 let database: Awaited<ReturnType<typeof openSettleDatabase>>;
 let sql: Sql;

@@ -3,8 +3,8 @@ import type { Sql } from '@claimline/db/pool';
 import { sqlFile } from '@claimline/db/sql-file';
 import { backoffMs, pause } from '@claimline/kernel/backoff';
 import { metrics } from '@claimline/telemetry/metrics';
+import type { JobClaim } from './job.ts';
 import { mergeSettled, parseSettled, type Settled } from './outcome.ts';
-import type { JobClaim } from './train.ts';
 
 const settleStatement = sqlFile(import.meta.url, './settle.sql');
 const failStatement = sqlFile(import.meta.url, './fail.sql');

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { closePool, openPool, type Sql } from '@claimline/db/pool';
 import { createTestDatabase } from '@claimline/db/testing';
+import type { JobClaim } from './job.ts';
 import type { Decision } from './outcome.ts';
 import { settle } from './settle.ts';
 import { nextTicket } from './testing.ts';
-import type { JobClaim } from './train.ts';
 
 /** A database of a test's own, with pools as the worker has them. */
 export async function openSettleDatabase() {

@@ -1,8 +1,8 @@
 import { createHmac, createSecretKey, type KeyObject, randomFillSync, timingSafeEqual } from 'node:crypto';
 
 /**
- * A ticket is `tkt_` and 48 characters of base64url: the coupon's identity (16 bytes), the time it
- * was issued (6 bytes, ms), 4 random bytes, and the first 10 bytes of an HMAC-SHA256 over these.
+ * A ticket is `tkt_` and 52 characters of base64url: the coupon's identity (16 bytes), the time it
+ * was issued (6 bytes, ms), 7 random bytes, and the first 10 bytes of an HMAC-SHA256 over these.
  * Nobody can make one up (80 bits), it says by itself which coupon it belongs to, and a ticket that
  * is genuine but known nowhere has lost its place (410) while a made-up one never existed (404).
  */
@@ -12,8 +12,9 @@ export type Tickets = {
   read(ticket: string): { couponId: string; createdAtMs: number } | null;
 };
 
-const PATTERN = /^tkt_[\w-]{48}$/;
-const FACTS_BYTES = 26;
+const PATTERN = /^tkt_[\w-]{52}$/;
+const FACTS_BYTES = 29;
+const RANDOM_BYTES = 7;
 const MAC_BYTES = 10;
 /** Random bytes are drawn for this many tickets at once: it is the call that costs, not the bytes. */
 const DRAWN_AT_ONCE = 512;
@@ -21,7 +22,7 @@ const DRAWN_AT_ONCE = 512;
 /** @param key 32 secret bytes, the same in every process of an installation */
 export function createTickets(key: Buffer): Tickets {
   const secret: KeyObject = createSecretKey(key);
-  const drawn = Buffer.alloc(DRAWN_AT_ONCE * 4);
+  const drawn = Buffer.alloc(DRAWN_AT_ONCE * RANDOM_BYTES);
   let nextDrawn = drawn.length;
 
   function mac(facts: Buffer): Buffer {
@@ -37,8 +38,8 @@ export function createTickets(key: Buffer): Tickets {
       const bytes = Buffer.allocUnsafe(FACTS_BYTES + MAC_BYTES);
       bytes.write(couponId.replaceAll('-', ''), 0, 'hex');
       bytes.writeUIntBE(createdAtMs, 16, 6);
-      drawn.copy(bytes, 22, nextDrawn, nextDrawn + 4);
-      nextDrawn += 4;
+      drawn.copy(bytes, 22, nextDrawn, nextDrawn + RANDOM_BYTES);
+      nextDrawn += RANDOM_BYTES;
       mac(bytes.subarray(0, FACTS_BYTES)).copy(bytes, FACTS_BYTES);
       return `tkt_${bytes.toString('base64url')}`;
     },

@@ -2,12 +2,13 @@ import { AppError } from '@claimline/kernel/error';
 import type { Engine } from '@claimline/queue/engine';
 import { describeOnEngine } from '@claimline/queue/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { JobData } from './job.ts';
 import { laneOf } from './lane-name.ts';
 import { awkwardUsers } from './testing-gate.ts';
 import { type House, openHouse } from './testing-house.ts';
 import { insertCoupon, people } from './testing-settle.ts';
 import { jobIdOf } from './ticket.ts';
-import type { Boarded, JobData } from './train.ts';
+import type { Boarded } from './train.ts';
 
 for (const kind of ['redis', 'postgres'] as const)
   describeOnEngine(kind, () => {
@@ -28,7 +29,7 @@ for (const kind of ['redis', 'postgres'] as const)
     }
     const ticketOf = (boarded: Boarded | undefined) => (boarded?.kind === 'queued' ? boarded.ticket : '');
     const jobsOf = async (couponId: string) =>
-      (await house.engine.listUndecided(laneOf(couponId), 1000)) as JobData[];
+      (await house.engine.listUndecided(laneOf(couponId), 1000)).jobs as JobData[];
 
     test('people who arrive together travel in one job, in the order of their arrival', async () => {
       const coupon = await insertCoupon(house.sql, {});

@@ -6,6 +6,7 @@ import type { Engine } from '@claimline/queue/engine';
 import { metrics } from '@claimline/telemetry/metrics';
 import { LRUCache } from 'lru-cache';
 import type { Candidate, Gate, Verdict } from './gate.ts';
+import type { JobClaim, JobData } from './job.ts';
 import { laneOf } from './lane-name.ts';
 import type { LineState } from './line.ts';
 import type { LoadGate } from './load-gate.ts';
@@ -32,10 +33,6 @@ export type Boarded =
 /** What a coupon's trains remember of the last one. */
 type Track = { lastMs: number; isRefusing: boolean };
 type Issued = Candidate & { createdAtMs: number };
-
-/** A claim in a job: ticket, person, line number, and metadata as JSON text where there is any. */
-export type JobClaim = [ticket: string, userId: string, line: number, metadata?: string];
-export type JobData = { coupon: string; name: string; claims: JobClaim[] };
 
 export const trainLimits = {
   /** Claims in one train: one gate call and one job of at most about 75 kB. */

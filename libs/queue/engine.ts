@@ -17,8 +17,12 @@ export type Engine = {
   add(lane: string, job: NewJob): Promise<void>;
   /** Jobs of the lane that are neither completed nor failed. */
   countUndecided(lane: string): Promise<number>;
-  /** The data of up to `limit` jobs that are neither completed nor failed, in no order. */
-  listUndecided(lane: string, limit: number): Promise<unknown[]>;
+  /**
+   * The data of the jobs that are neither completed nor failed, in no order. `isComplete` is false
+   * when there were more than `limit` in one state. A job that changes its state meanwhile is seen,
+   * unless it goes back to an earlier one.
+   */
+  listUndecided(lane: string, limit: number): Promise<{ jobs: unknown[]; isComplete: boolean }>;
   /** Starts taking the lane's jobs. */
   openLane(lane: string, options: LaneOptions): OpenLane;
   /** The lane's queue, for the board. */
@@ -85,11 +89,10 @@ export const queueLimits = {
   queuesOpen: 5000,
   /** An `add` that is not acknowledged by then is answered 503. */
   addMs: 2000,
-  /** Jobs read at once when a line is rebuilt. */
-  page: 1000,
 } as const;
 
-const undecidedStates = ['active', 'wait', 'paused', 'delayed', 'prioritized'] as unknown as JobState[];
+/** In the order in which a job passes through them: read so, none slips by between two reads. */
+const undecidedStates = ['delayed', 'prioritized', 'paused', 'wait', 'active'] as unknown as JobState[];
 
 /** What an engine has to bring. */
 export type Store = {
@@ -156,13 +159,13 @@ export function createEngine(store: Store, onError: (error: Error) => void): Eng
 
     async listUndecided(lane, limit) {
       const found = new Map<string, unknown>();
-      for (let from = 0; from < limit; from += queueLimits.page) {
-        const to = Math.min(limit, from + queueLimits.page) - 1;
-        const jobs = await queue(lane).getJobs(undecidedStates as never[], from, to, true);
+      let isComplete = true;
+      for (const state of undecidedStates) {
+        const jobs = await queue(lane).getJobs([state] as never[], 0, limit - 1, true);
         for (const job of jobs) if (job?.id) found.set(job.id, job.data);
-        if (jobs.length === 0) break;
+        if (jobs.length >= limit) isComplete = false;
       }
-      return [...found.values()];
+      return { jobs: [...found.values()], isComplete };
     },
 
     openLane(lane, { inHand, handle, onDead, onError: onLaneError }) {

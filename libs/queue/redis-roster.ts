@@ -44,11 +44,16 @@ export function createRedisRoster(redis: Redis, scripts: Scripts, subscribe: () 
     async list(limit) {
       const lanes = await redis.zrevrange(keys.seen, 0, limit - 1);
       if (lanes.length === 0) return [];
-      const [labels, owners] = await Promise.all([
+      const [labels, owners, [seconds, micros]] = await Promise.all([
         redis.hmget(keys.labels, ...lanes),
         redis.hmget(keys.owners, ...lanes),
+        redis.time(),
       ]);
-      return lanes.map((lane, i) => ({ lane, label: labels[i] ?? lane, open: Boolean(owners[i]) }));
+      return lanes.map((lane, i) => ({
+        lane,
+        label: labels[i] ?? lane,
+        open: isLeased(owners[i], Number(seconds) * 1000 + Number(micros) / 1000),
+      }));
     },
     async onWanted(wake) {
       const subscriber = subscribe();
@@ -56,4 +61,9 @@ export function createRedisRoster(redis: Redis, scripts: Scripts, subscribe: () 
       await subscriber.subscribe(keys.channel);
     },
   };
+}
+
+/** An owner's entry is "<until ms> <owner>". */
+function isLeased(owner: string | null | undefined, nowMs: number): boolean {
+  return owner ? Number.parseInt(owner, 10) > nowMs : false;
 }

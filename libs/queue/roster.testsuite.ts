@@ -71,7 +71,7 @@ export function rosterSuite(world: () => World): void {
       const lane = newLane();
       await asked().want(lane, 'label');
       expect(await worked().take('a', leaseMs, 10)).toEqual([lane]);
-      await pause(leaseMs);
+      await pause(2 * leaseMs);
       expect(await worked().renew('a', longMs, [lane])).toEqual([]);
       expect(await asked().take('b', longMs, 10)).toEqual([]);
     });
@@ -139,7 +139,7 @@ export function rosterSuite(world: () => World): void {
       await asked().want(lane, 'label');
       await expect.poll(() => woken, { timeout: 5000 }).toBe(1);
       await worked().take('a', leaseMs, 10);
-      await pause(leaseMs);
+      await pause(2 * leaseMs);
       await asked().want(lane, 'label');
       await expect.poll(() => woken, { timeout: 5000 }).toBe(2);
     });
@@ -166,7 +166,7 @@ export function rosterSuite(world: () => World): void {
       const lane = newLane();
       await asked().want(lane, 'label');
       await worked().take('a', leaseMs, 10);
-      await pause(leaseMs);
+      await pause(2 * leaseMs);
       expect(await asked().list(1)).toEqual([{ lane, label: 'label', open: false }]);
     });
   });

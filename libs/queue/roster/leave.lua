@@ -5,7 +5,7 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local owner = redis.call('HGET', KEYS[2], ARGV[2])
-if owner and string.match(owner, ' (.*)$') ~= ARGV[1] then
+if not owner or string.match(owner, ' (.*)$') ~= ARGV[1] then
   return 1
 end
 if tonumber(ARGV[3]) < 0 then
