@@ -11,8 +11,13 @@ import { couponStatuses } from './facts.ts';
 import { listCoupons, readCoupon, readStats } from './read.ts';
 import { couponChangeSchema, couponSchema, nameParams, newCouponSchema } from './schemas.ts';
 
-/** Creating, reading and changing coupons. */
-export function mountCoupons(router: Router, { sql, directory }: { sql: Sql; directory: Directory }) {
+/** Creating, changing and reading coupons. */
+export function mountCoupons(router: Router, house: { sql: Sql; directory: Directory }) {
+  mountWriting(router, house);
+  mountReading(router, house);
+}
+
+function mountWriting(router: Router, { sql, directory }: { sql: Sql; directory: Directory }) {
   router.add(
     {
       method: 'post',
@@ -32,6 +37,29 @@ export function mountCoupons(router: Router, { sql, directory }: { sql: Sql; dir
     },
   );
 
+  router.add(
+    {
+      method: 'patch',
+      path: '/api/coupons/{name}',
+      id: 'changeCoupon',
+      tag: 'Coupons',
+      summary: 'Change the amount or the window, pause, open or end the sale',
+      access: 'keyed',
+      params: nameParams,
+      body: couponChangeSchema,
+      answers: { 200: { description: 'The coupon', schema: couponSchema } },
+      problems: ['coupon_not_found', 'below_granted'],
+    },
+    async ({ c, params, body }) => {
+      await changeCoupon(sql, params.name, body);
+      directory.forget(params.name);
+      const { row, claimedBy } = await readCoupon(sql, params.name);
+      return reply(c, 200, toCoupon(row, claimedBy));
+    },
+  );
+}
+
+function mountReading(router: Router, { sql }: { sql: Sql }) {
   router.add(
     {
       method: 'get',
@@ -82,27 +110,6 @@ export function mountCoupons(router: Router, { sql, directory }: { sql: Sql; dir
       problems: ['coupon_not_found'],
     },
     async ({ c, params }) => {
-      const { row, claimedBy } = await readCoupon(sql, params.name);
-      return reply(c, 200, toCoupon(row, claimedBy));
-    },
-  );
-
-  router.add(
-    {
-      method: 'patch',
-      path: '/api/coupons/{name}',
-      id: 'changeCoupon',
-      tag: 'Coupons',
-      summary: 'Change the amount or the window, pause, open or end the sale',
-      access: 'keyed',
-      params: nameParams,
-      body: couponChangeSchema,
-      answers: { 200: { description: 'The coupon', schema: couponSchema } },
-      problems: ['coupon_not_found', 'below_granted'],
-    },
-    async ({ c, params, body }) => {
-      await changeCoupon(sql, params.name, body);
-      directory.forget(params.name);
       const { row, claimedBy } = await readCoupon(sql, params.name);
       return reply(c, 200, toCoupon(row, claimedBy));
     },
