@@ -91,20 +91,26 @@ export function childEnvironment(overrides: Record<string, string>): NodeJS.Proc
 
 /** The settings as lines NAME=value, secrets masked; `# default` where nothing was set. */
 export function printConfig(config: Config): string {
-  return Object.entries(config)
-    .map(([name, value]) => `${name}=${value === undefined ? '' : maskSecret(name as keyof Config, value)}`)
+  return Object.keys(settings)
+    .map(name => {
+      const value = config[name as keyof Config];
+      return `${name}=${value === undefined ? '' : maskSecret(name as keyof Config, value)}`;
+    })
     .join('\n');
 }
 
 function maskSecret(name: keyof Config, value: unknown): string {
   if (!settings[name].meta()?.isSecret)
     return typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value);
-  const text = String(value);
-  if (!URL.canParse(text)) return '********';
-  const address = new URL(text);
-  if (address.password) address.password = '********';
+  if (!name.endsWith('_URL')) return MASK;
+  const address = new URL(String(value));
+  if (address.password) address.password = MASK;
+  for (const key of address.searchParams.keys())
+    if (/pass|secret|token|key/i.test(key)) address.searchParams.set(key, MASK);
   return address.toString();
 }
+
+const MASK = '********';
 
 /** The text of .env.example: every setting with what it is for and its default. */
 export function envExample(): string {

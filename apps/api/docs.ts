@@ -36,6 +36,7 @@ const pageHeaders = {
 export function mountDocs(router: Router) {
   const { registry } = router;
   let document: unknown;
+  let plain: ReturnType<typeof gunzipSync> | undefined;
 
   router.add(
     {
@@ -56,13 +57,19 @@ export function mountDocs(router: Router) {
   addPage('/docs/problems', 'problems', 'What each problem code means', problemsPage);
   router.addAsset('/docs/scalar.js', c => {
     const isGzip = header(c, 'accept-encoding')?.includes('gzip') ?? false;
-    return replyRaw(c, 200, isGzip ? bundle : gunzipSync(bundle), {
+    return replyRaw(c, 200, isGzip ? bundle : unpackedBundle(), {
       'Content-Type': 'text/javascript; charset=UTF-8',
       'Cache-Control': 'public, max-age=86400',
       Vary: 'Accept-Encoding',
       ...(isGzip && { 'Content-Encoding': 'gzip' }),
     });
   });
+
+  /** Unpacked once: it takes 25 ms, which nobody should be able to ask for again and again. */
+  function unpackedBundle() {
+    plain ??= gunzipSync(bundle);
+    return plain;
+  }
 
   function addPage(path: string, id: string, summary: string, toPage: () => string) {
     const answers = { 200: { description: 'A page', schema: z.string(), type: 'text/html' } };

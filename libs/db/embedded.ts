@@ -89,11 +89,16 @@ async function start(
       return { port, postmaster: await launch(cluster, { ...settings, port: String(port) }) };
     } catch (error) {
       const text = String(error);
-      if (wanted && text.includes('Address already in use'))
+      const isTaken = text.includes('Address already in use');
+      const passing = isTaken || text.includes('shared memory block');
+      // A killed Postgres' children may hold its port a moment longer.
+      if (passing && attempt < embeddedLimits.startTries) {
+        await pause(embeddedLimits.startRetryMs);
+        continue;
+      }
+      if (wanted && isTaken)
         throw new Error(`Port ${port} of 127.0.0.1 is taken by another program.`, { cause: error });
-      const passing = text.includes('Address already in use') || text.includes('shared memory block');
-      if (!passing || attempt === embeddedLimits.startTries) throw error;
-      await pause(embeddedLimits.startRetryMs);
+      throw error;
     }
   }
 }

@@ -47,11 +47,16 @@ function readBytes(incoming: IncomingMessage, limitBytes: number): Promise<Buffe
       if (size > limitBytes) reject(tooLarge(limitBytes));
       else resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size));
     });
-    incoming.on('error', reject);
+    incoming.on('error', () => reject(cutOff()));
     incoming.on('close', () => {
-      if (!incoming.complete) reject(new AppError('invalid_request', 'the request was cut off'));
+      if (!incoming.complete) reject(cutOff());
     });
   });
+}
+
+/** Nobody is left to hear this; it is an error of the client's, not of a store. */
+function cutOff(): AppError {
+  return new AppError('invalid_request', 'the request was cut off');
 }
 
 function tooLarge(limitBytes: number): AppError {

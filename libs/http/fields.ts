@@ -4,7 +4,12 @@ import { z } from 'zod';
 /** What a field of the wrong JSON type is told; a body with one is not of the expected form at all. */
 const WRONG_TYPE = 'has the wrong type';
 
-export const fieldLimits = { textMost: 255, integerMost: 2_147_483_647 } as const;
+export const fieldLimits = {
+  textMost: 255,
+  integerMost: 2_147_483_647,
+  metadataText: 4096,
+  metadataLevels: 100,
+} as const;
 
 function typeOrMissing(issue: { input?: unknown }) {
   return issue.input === undefined || issue.input === null ? 'is required' : WRONG_TYPE;
@@ -34,15 +39,34 @@ export function time() {
   return z.iso.datetime({ offset: true, error: 'must be an ISO 8601 time such as 2026-12-24T18:00:00Z' });
 }
 
-/** Any JSON object, for a caller's own notes; at most 4,096 characters as JSON. */
+/** Any JSON object, for a caller's own notes; at most 4,096 characters as JSON, within limits of depth. */
 export function metadata() {
-  return z
-    .record(z.string(), z.json(), { error: WRONG_TYPE })
-    .refine(value => JSON.stringify(value).length <= 4096, 'is larger than 4096 characters')
-    .refine(
-      value => isStorable(JSON.stringify(value)) && !JSON.stringify(value).includes('\\u0000'),
-      'contains a character that cannot be stored',
-    );
+  return z.record(z.string(), z.unknown(), { error: typeOrMissing }).superRefine((value, context) => {
+    const message = complaintAbout(value);
+    if (message) context.addIssue({ code: 'custom', message });
+  });
+}
+
+/** JSON.stringify writes what Postgres cannot store as an escape, and escapes a backslash that stands before. */
+const UNSTORABLE_ESCAPE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/;
+
+function complaintAbout(value: Record<string, unknown>): string | null {
+  // First of all: to write out what is too deep would break the stack.
+  if (isDeeperThan(value, fieldLimits.metadataLevels))
+    return `is nested deeper than ${fieldLimits.metadataLevels} levels`;
+  const text = JSON.stringify(value);
+  if (text.length > fieldLimits.metadataText) return `is larger than ${fieldLimits.metadataText} characters`;
+  return UNSTORABLE_ESCAPE.test(text) ? 'contains a character that cannot be stored' : null;
+}
+
+/** Level by level, without recursion. */
+function isDeeperThan(value: unknown, levels: number): boolean {
+  let level = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > levels) return true;
+    level = level.flatMap(one => (typeof one === 'object' && one !== null ? Object.values(one) : []));
+  }
+  return false;
 }
 
 /** Characters are counted as Postgres does, by code point. */

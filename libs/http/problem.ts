@@ -1,7 +1,7 @@
 import { AppError, type Problem, problems } from '@claimline/kernel/error';
 import type { Context } from 'hono';
-import { replyJson } from './reply.ts';
-import { type Env, requestIdOf } from './scope.ts';
+import { commonHeaders, replyJson } from './reply.ts';
+import { type Env, newRequestId, requestIdOf } from './scope.ts';
 
 /** Where a problem's `type` leads: a section of the API reference. */
 const TYPE_BASE = '/docs/problems#';
@@ -25,6 +25,15 @@ export function replyProblem(c: Context<Env>, problem: Problem, more?: Record<st
   };
   if (problem.retryAfterSeconds !== undefined) headers['Retry-After'] = String(problem.retryAfterSeconds);
   return replyJson(c, status, `${textOf(problem)}${JSON.stringify(requestIdOf(c))}}`, headers);
+}
+
+/** A problem of a request that is too broken to have a context. */
+export function anonymousProblem(problem: Problem): Response {
+  const id = newRequestId();
+  return new Response(`${textOf(problem)}${JSON.stringify(id)}}`, {
+    status: problem.status ?? problems[problem.code].status,
+    headers: { 'Content-Type': 'application/problem+json; charset=UTF-8', ...commonHeaders(id) },
+  });
 }
 
 /** The JSON up to the request's id. A problem that many get, such as sold out, is one object and made text once. */

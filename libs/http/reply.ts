@@ -9,17 +9,23 @@ const policy = "default-src 'none'; frame-ancestors 'none'";
 
 export type ReplyHeaders = Record<string, string>;
 
-function withCommon(c: Context<Env>, type: string, cache: string, more?: ReplyHeaders): ReplyHeaders {
-  const headers: ReplyHeaders = {
-    'Content-Type': type,
-    'Cache-Control': cache,
-    'X-Request-Id': requestIdOf(c),
+/** What every answer says. */
+export function commonHeaders(requestId: string): ReplyHeaders {
+  return {
+    'X-Request-Id': requestId,
+    'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
     'X-Frame-Options': 'DENY',
     'Referrer-Policy': 'no-referrer',
     'Content-Security-Policy': policy,
     'Cross-Origin-Resource-Policy': 'same-origin',
   };
+}
+
+function withCommon(c: Context<Env>, type: string, cache: string, more?: ReplyHeaders): ReplyHeaders {
+  const headers = commonHeaders(requestIdOf(c));
+  headers['Content-Type'] = type;
+  headers['Cache-Control'] = cache;
   for (const name in more) headers[name] = more[name] as string;
   return headers;
 }

@@ -64,6 +64,9 @@ export function createRouter(around: Around) {
 
   for (const app of [literal, pattern]) {
     app.notFound(c => {
+      // Written in another way than usual: percent-encoded, or with scheme and host in front.
+      if (app === pattern && literals.has(`${methodOf(c.req.method)} ${c.req.path}`))
+        return literal.fetch(c.req.raw, c.env);
       const allowed = routes.filter(route => route.matches.test(c.req.path)).map(route => route.method);
       if (allowed.length === 0)
         return replyProblem(c, { code: 'not_found', message: 'there is nothing at this address' });
@@ -130,12 +133,20 @@ export function createRouter(around: Around) {
       const url = env.incoming.url ?? '';
       const end = url.indexOf('?');
       const path = end < 0 ? url : url.slice(0, end);
-      return (literals.has(`${env.incoming.method} ${path}`) ? literal : pattern).fetch(request, env);
+      return (literals.has(`${methodOf(env.incoming.method)} ${path}`) ? literal : pattern).fetch(
+        request,
+        env,
+      );
     },
   };
 }
 
 export type Router = ReturnType<typeof createRouter>;
+
+/** A HEAD is answered as a GET, without its body. */
+function methodOf(method: string | undefined): string {
+  return method === 'HEAD' ? 'GET' : (method ?? '');
+}
 
 /** Codes that any call with the given parts may answer. */
 function problemsOf(operation: Operation<unknown, unknown, unknown>): ProblemCode[] {

@@ -17,9 +17,14 @@ export function requestIdOf(c: Context<Env>): string {
   let id = c.get('requestId');
   if (id) return id;
   const given = header(c, 'x-request-id');
-  id = given !== undefined && SANE_ID.test(given) ? given : `req_${PROCESS}${(counter++).toString(36)}`;
+  id = given !== undefined && SANE_ID.test(given) ? given : newRequestId();
   c.set('requestId', id);
   return id;
+}
+
+/** An id of this process: its random part and a counter. */
+export function newRequestId(): string {
+  return `req_${PROCESS}${(counter++).toString(36)}`;
 }
 
 /** A request header as Node parsed it, without building a Headers object. `name` in lower case. */

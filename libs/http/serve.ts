@@ -1,7 +1,8 @@
-import type { Server } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pause } from '@claimline/kernel/backoff';
-import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
+import { getRequestListener, type HttpBindings } from '@hono/node-server';
+import { anonymousProblem } from './problem.ts';
 
 export const serveLimits = {
   /** Above the idle time of common load balancers (60 s), so that they close first. */
@@ -24,9 +25,15 @@ export type Serving = {
   close(withinMs: number): Promise<{ cut: boolean }>;
 };
 
+/** A request whose address or host is none never reaches a route; it is answered like any other all the same. */
+function refuseRequest(): Response {
+  const message = 'the address of the request is not valid';
+  return anonymousProblem({ code: 'invalid_request', message });
+}
+
 /** Listens on host and port; port 0 takes a free one. Error: the port is taken. */
 export async function serve(fetch: Fetch, host: string, port: number): Promise<Serving> {
-  const server = createAdaptorServer({ fetch: fetch as never }) as Server;
+  const server = createServer(getRequestListener(fetch as never, { errorHandler: refuseRequest }));
   server.keepAliveTimeout = serveLimits.keepAliveMs;
   server.headersTimeout = serveLimits.headersMs;
   server.requestTimeout = serveLimits.requestMs;
