@@ -43,7 +43,12 @@ export async function createApp(house: House) {
   const claims = await mountClaims(router, { sql, changes, engine, directory, ticketKey, onError });
   mountOperations(router, { sql, engine, isReady: house.isReady });
   mountDocs(router);
-  const board = createBoardApp({ engine, requireKey, isWritable: config.BOARD_WRITABLE });
+  const board = createBoardApp({
+    engine,
+    requireKey,
+    isWritable: config.BOARD_WRITABLE,
+    observe: requestLog.observe,
+  });
 
   return {
     fetch: (request: Request, env: HttpBindings) =>

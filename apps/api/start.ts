@@ -59,7 +59,10 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     ticketKey,
     isReady: () => isReady,
   });
-  const serving = await serve(fetch, config.HOST, config.PORT);
+  const serving = await serve(fetch, config.HOST, config.PORT).catch(error => {
+    if (error.code !== 'EADDRINUSE') throw error;
+    throw new Error(`PORT ${config.PORT} of ${config.HOST} is taken by another program`);
+  });
   log.info({ host: config.HOST, port: serving.port, engine: engine.kind }, 'listening');
 
   return {

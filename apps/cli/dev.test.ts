@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterEach(() => {
   for (const child of started.splice(0)) child.kill('SIGKILL');
-  for (const pid of seen) if (isAlive(pid)) process.kill(pid, 'SIGKILL');
+  for (const pid of seen) if (isAlive(pid, /apps\/|postgres/)) process.kill(pid, 'SIGKILL');
   seen.clear();
 });
 afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
@@ -78,10 +78,10 @@ function postgresPid(): number {
   return Number.parseInt(readFileSync(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8'), 10);
 }
 
-/** Gone, or dead and only not yet fetched by its parent. */
-function isAlive(pid: number): boolean {
-  const { stdout } = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' });
-  return stdout.trim() !== '' && !stdout.startsWith('Z');
+/** Whether it runs, and is what it was; a dead process that its parent has not fetched yet is gone. */
+function isAlive(pid: number, command = /./): boolean {
+  const { stdout } = spawnSync('ps', ['-o', 'stat=,args=', '-p', String(pid)], { encoding: 'utf8' });
+  return stdout.trim() !== '' && !stdout.startsWith('Z') && command.test(stdout);
 }
 
 /** The pid of the supervising node process below npm. */
@@ -133,7 +133,7 @@ describe.sequential('npm start', () => {
       const { code, signal } = await npm.exited;
       expect([0, 143, null]).toContain(code);
       expect([null, 'SIGTERM']).toContain(signal);
-      expect(pids.filter(isAlive)).toEqual([]);
+      expect(pids.filter(pid => isAlive(pid))).toEqual([]);
       expect(npm.said().match(/"msg":"stopped"/g)).toHaveLength(2);
     },
     startMs + stopMs,
@@ -182,7 +182,7 @@ describe.sequential('npm start', () => {
       expect(await claim('edsger')).toBe('granted');
       next.child.kill('SIGTERM');
       expect(await next.exited).toEqual({ code: 0, signal: null });
-      expect(pids.filter(isAlive)).toEqual([]);
+      expect(pids.filter(pid => isAlive(pid))).toEqual([]);
     },
     startMs + stopMs,
   );
@@ -194,7 +194,7 @@ describe.sequential('npm start', () => {
       await awaitUntil('the migrations', () => early.said().includes('migrate: '), startMs);
       early.child.kill('SIGTERM');
       expect(await early.exited).toEqual({ code: 0, signal: null });
-      expect([...early.pidsOf('api'), ...early.pidsOf('worker')].filter(isAlive)).toEqual([]);
+      expect([...early.pidsOf('api'), ...early.pidsOf('worker')].filter(pid => isAlive(pid))).toEqual([]);
       expect(() => postgresPid()).toThrow('ENOENT');
     },
     startMs + stopMs,

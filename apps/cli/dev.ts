@@ -78,6 +78,7 @@ function supervise(service: Service, databaseUrl: string, signal: AbortSignal) {
   let child: ChildProcess;
   let ended: Promise<number | null>;
   let giveUp = () => {};
+  let wasReady = false;
   let becomeReady = (_address: string) => {};
   const gaveUp = new Promise<void>(done => {
     giveUp = done;
@@ -94,7 +95,9 @@ function supervise(service: Service, databaseUrl: string, signal: AbortSignal) {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     child.on('message', (message: { ready?: boolean; address?: string }) => {
-      if (message.ready) becomeReady(message.address ?? '');
+      if (!message.ready) return;
+      wasReady = true;
+      becomeReady(message.address ?? '');
     });
     ended = new Promise(done => child.once('exit', code => done(code)));
   }
@@ -105,6 +108,7 @@ function supervise(service: Service, databaseUrl: string, signal: AbortSignal) {
       start();
       const code = await ended;
       if (signal.aborted) return;
+      if (!wasReady) break; // What never started will not start the next time either.
       process.stderr.write(`${service} ended with ${code ?? 'a signal'}, starting it again\n`);
       if (performance.now() - startedMs > limits.steadyMs) restarts = 0;
       await pause(limits.restartMs, signal);
@@ -127,9 +131,11 @@ function supervise(service: Service, databaseUrl: string, signal: AbortSignal) {
 }
 
 function printBanner(config: Config, address: string, databaseUrl: string) {
+  const key = config.OPERATOR_KEY ? ` -H "authorization: Bearer $OPERATOR_KEY"` : '';
   const stores = [
-    `Postgres  ${config.DATABASE_URL ? 'DATABASE_URL' : `embedded, in ${resolve(config.DATA_DIR)}`}`,
-    `          ${databaseUrl}`,
+    config.DATABASE_URL
+      ? 'Postgres  DATABASE_URL'
+      : `Postgres  embedded, in ${resolve(config.DATA_DIR)}\n            ${databaseUrl}`,
     `Queue     ${config.REDIS_URL ? 'BullMQ on Redis' : 'BullMQ on Postgres (set REDIS_URL for ten times the speed)'}`,
   ];
   process.stdout.write(`
@@ -142,7 +148,7 @@ function printBanner(config: Config, address: string, databaseUrl: string) {
   ${stores.join('\n  ')}
 
   Try it:
-    curl -sX POST ${address}/api/coupons -H 'content-type: application/json' -d '{"name":"FIRST","amount":5}'
+    curl -sX POST ${address}/api/coupons${key} -H 'content-type: application/json' -d '{"name":"FIRST","amount":5}'
     curl -sX POST ${address}/api/coupons/FIRST/claims -H 'content-type: application/json' -H 'prefer: wait=5' -d '{"user_id":"ada"}'
 
 `);

@@ -7,6 +7,7 @@ import { startTestCluster, type TestCluster } from '@claimline/db/testing';
 import { awaitUntil } from './await-until.ts';
 import { startChild } from './child.ts';
 import { type ClaimClient, openClient } from './claim-client.ts';
+import { openFarDatabase } from './far-database.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { type RedisServer, startRedis } from './redis-server.ts';
 
@@ -20,6 +21,8 @@ export interface StackOptions {
   engine: Engine;
   apis?: number;
   workers?: number;
+  /** How late the APIs and workers hear what the database says. */
+  databaseDelayMs?: number;
   /** Added to the environment of every API and worker process. */
   env?: Record<string, string>;
 }
@@ -44,7 +47,8 @@ export interface Stack extends Omit<Fleet, 'addresses' | 'crashed' | 'healthy' |
 }
 
 /** Starts stores, APIs and workers, and waits until a claim has gone all the way. */
-export async function startStack({ engine, apis = 1, workers = 1, env = {} }: StackOptions): Promise<Stack> {
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { engine, apis = 1, workers = 1, databaseDelayMs = 0, env = {} } = options;
   const folder = await mkdtemp(join(tmpdir(), 'claimline-system-'));
   const closers: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
   const closeAll = async () => {
@@ -56,12 +60,14 @@ export async function startStack({ engine, apis = 1, workers = 1, env = {} }: St
     closers.push(() => postgres.stop());
     const sql = openPool({ url: postgres.url, applicationName: 'system tests', statementTimeoutMs });
     closers.push(() => closePool(sql, 1));
+    const far = await openFarDatabase(postgres.url, databaseDelayMs);
+    closers.push(far.end);
     const redis = engine === 'redis' ? await startRedis(await newFolder(folder, 'redis')) : undefined;
     if (redis) closers.push(() => redis.stop('SIGKILL'));
 
     const environment = {
       HOST: '127.0.0.1',
-      DATABASE_URL: postgres.url,
+      DATABASE_URL: databaseDelayMs ? far.url : postgres.url,
       DATA_DIR: await newFolder(folder, 'data'),
       LOG_LEVEL: 'warn',
       RATE_LIMITS: 'off',

@@ -1,3 +1,4 @@
+import { isKey, isLoopback } from '@claimline/http/access';
 import { type Serving, serve } from '@claimline/http/serve';
 import type { Host } from '@claimline/queue/host';
 import { registry } from '@claimline/telemetry/metrics';
@@ -17,6 +18,9 @@ export async function servePort({
   onLanes: (count: number) => void;
 }): Promise<Serving | undefined> {
   if (config.WORKER_PORT === 0) return undefined;
+  const { OPERATOR_KEY: key } = config;
+  if (!key && !isLoopback(config.HOST))
+    throw new Error(`HOST is ${config.HOST}, which others can reach: set OPERATOR_KEY, or WORKER_PORT=0`);
   return serve(
     async request => {
       const { pathname } = new URL(request.url);
@@ -29,6 +33,8 @@ export async function servePort({
         );
       }
       if (pathname === '/metrics') {
+        if (key && !isKey(request.headers.get('authorization') ?? undefined, key))
+          return Response.json({ error: 'an operator key is needed' }, { status: 401 });
         onLanes(host.lanes.length);
         return new Response(await registry.metrics(), { headers: { 'Content-Type': registry.contentType } });
       }

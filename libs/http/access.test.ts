@@ -8,10 +8,13 @@ const KEY = 'a-key:with a blank';
 const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
 
 /** A request as the check sees it: its headers as Node parsed them. */
-function asking(authorization: string | undefined): Context<Env> {
-  return {
-    env: { incoming: { headers: { ...(authorization !== undefined && { authorization }) } } },
-  } as never;
+function asking(
+  authorization: string | undefined,
+  more: Record<string, string> = { host: 'localhost:3000' },
+  method = 'POST',
+): Context<Env> {
+  const headers = { ...more, ...(authorization !== undefined && { authorization }) };
+  return { env: { incoming: { headers } }, req: { method } } as never;
 }
 
 describe('the operator key', () => {
@@ -46,8 +49,32 @@ describe('the operator key', () => {
     expect(() => check(asking('Bearer plain-operator-key,'))).toThrow('the key is not valid');
   });
 
-  test('without one everybody may', () => {
-    expect(() => createKeyCheck(undefined)(asking(undefined))).not.toThrow();
+  test.each([
+    [{ host: 'localhost:3000' }, 'POST', true],
+    [{ host: '127.0.0.1' }, 'GET', true],
+    [{ host: '[::1]:3000' }, 'POST', true],
+    [{ host: 'evil.test:3000' }, 'GET', false],
+    [{}, 'GET', false],
+    [{ host: 'localhost', origin: 'http://localhost' }, 'POST', true],
+    [{ host: 'localhost', origin: 'http://evil.test' }, 'POST', false],
+    [{ host: 'localhost', origin: 'null' }, 'PATCH', false],
+    [{ host: 'localhost', origin: 'http://evil.test' }, 'GET', true],
+    [{ host: 'localhost', 'sec-fetch-site': 'cross-site' }, 'POST', false],
+    [{ host: 'localhost', 'sec-fetch-site': 'none' }, 'POST', true],
+  ] as const)(
+    'without one this machine may, and no page of another site: %j %s %j',
+    (headers, method, may) => {
+      const ask = () => createKeyCheck(undefined)(asking(undefined, headers, method));
+      if (may) expect(ask).not.toThrow();
+      else expect(ask).toThrow(AppError);
+    },
+  );
+
+  test('a key that a browser sends by itself does not help a page of another site, a token does', () => {
+    const foreign = { host: 'shop.test', origin: 'http://evil.test' };
+    const check = createKeyCheck('plain-operator-key');
+    expect(() => check(asking(basic('op:plain-operator-key'), foreign))).toThrow('another site');
+    expect(() => check(asking('Bearer plain-operator-key', foreign))).not.toThrow();
   });
 });
 

@@ -6,20 +6,46 @@ import { type Env, header } from './scope.ts';
 const digest = (text: string) => createHash('sha256').update(text).digest();
 
 /**
- * Checks the operator key. Without one everything is open, which the app allows on a loopback
- * address only.
+ * Checks the operator key. Without one everything is open, which the app allows on a loopback address
+ * only; then a web page must not be able to ask in the name of somebody who visits it: neither under a
+ * name of its own that leads here (DNS rebinding), nor by a form. The same holds for a key that a
+ * browser sends by itself.
  *
  * @returns throws `unauthorized` unless the request has the key, as a Bearer token or, for people
- * in a browser, as the password of Basic access
+ * in a browser, as the password of Basic access; `forbidden` for a page of somebody else's
  */
 export function createKeyCheck(operatorKey: string | undefined) {
-  const expected = operatorKey === undefined ? null : digest(operatorKey);
   return function requireKey(c: Context<Env>) {
-    if (!expected) return;
-    const given = keyIn(header(c, 'authorization'));
-    if (given === null) throw new AppError('unauthorized', 'an operator key is needed');
-    if (!timingSafeEqual(digest(given), expected)) throw new AppError('unauthorized', 'the key is not valid');
+    const authorization = header(c, 'authorization');
+    if (operatorKey !== undefined) {
+      if (keyIn(authorization) === null) throw new AppError('unauthorized', 'an operator key is needed');
+      if (!isKey(authorization, operatorKey)) throw new AppError('unauthorized', 'the key is not valid');
+      if (/^Bearer/i.test(authorization ?? '')) return;
+    } else if (!isLoopback(nameIn(header(c, 'host')))) {
+      throw new AppError('forbidden', 'without OPERATOR_KEY only this machine is answered, by its own name');
+    }
+    if (isForeignWrite(c)) throw new AppError('forbidden', 'a page of another site may not ask for that');
   };
+}
+
+/** Whether an Authorization header carries the key, compared in constant time. */
+export function isKey(authorization: string | undefined, operatorKey: string): boolean {
+  const given = keyIn(authorization);
+  return given !== null && timingSafeEqual(digest(given), digest(operatorKey));
+}
+
+/** The name in a Host header: without the port, and without the brackets of IPv6. */
+function nameIn(host: string | undefined): string {
+  return (host ?? '').replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+}
+
+/** A browser says where a write comes from, and no page can make it lie. */
+function isForeignWrite(c: Context<Env>): boolean {
+  if (c.req.method === 'GET' || c.req.method === 'HEAD') return false;
+  const site = header(c, 'sec-fetch-site');
+  if (site !== undefined) return site !== 'same-origin' && site !== 'none';
+  const origin = header(c, 'origin');
+  return origin !== undefined && !(URL.canParse(origin) && new URL(origin).host === header(c, 'host'));
 }
 
 function keyIn(authorization: string | undefined): string | null {

@@ -22,7 +22,8 @@ export function requiredText() {
     .min(1, 'is required')
     .refine(text => text.length === 0 || text.trim() !== '', 'cannot be whitespace only')
     .refine(text => isWithin(text, fieldLimits.textMost), `exceeds maximum length of ${fieldLimits.textMost}`)
-    .refine(isStorable, 'contains a character that cannot be stored');
+    .refine(isStorable, 'contains a character that cannot be stored')
+    .meta({ maxLength: fieldLimits.textMost });
 }
 
 /** A required whole number from `min` to `max`. */
@@ -31,7 +32,8 @@ export function requiredInteger(min: number, max: number = fieldLimits.integerMo
     .number({ error: typeOrMissing })
     .refine(Number.isInteger, WRONG_TYPE)
     .min(min, `must be at least ${min}`)
-    .max(max, `must be at most ${max}`);
+    .max(max, `must be at most ${max}`)
+    .meta({ type: 'integer' });
 }
 
 /** An ISO 8601 time with its offset from UTC, or null. */

@@ -24,6 +24,7 @@ export function replyProblem(c: Context<Env>, problem: Problem, more?: Record<st
     ...more,
   };
   if (problem.retryAfterSeconds !== undefined) headers['Retry-After'] = String(problem.retryAfterSeconds);
+  if (status === 401) headers['WWW-Authenticate'] = 'Bearer realm="Claimline"';
   return replyJson(c, status, `${textOf(problem)}${JSON.stringify(requestIdOf(c))}}`, headers);
 }
 
