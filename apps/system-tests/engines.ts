@@ -44,7 +44,8 @@ function onEngine(
 }
 
 function withoutRedis(): void {
-  process.stderr.write('There is no redis-server on PATH: the tests on Redis are skipped.\n');
+  if (!redisRequired)
+    process.stderr.write('There is no redis-server on PATH: the tests on Redis are skipped.\n');
   describe('on redis', () => {
     test.skipIf(!redisRequired)('there is a redis-server on PATH', () => {
       throw new Error('CI is set and there is no redis-server on PATH');

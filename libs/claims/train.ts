@@ -47,6 +47,8 @@ export const trainLimits = {
   trainsMost: 50_000,
   /** A lane is said to be wanted once in this time, not with every train. Shorter than its quiet time. */
   wantEveryMs: 1000,
+  /** Admissions whose job could not be added and that could not be given back either. */
+  notAddedMost: 50_000,
   /** Rounds with a gate that is stale or has to load. */
   roundsMost: 5,
   /** After a pause as long as this a train first asks whether the coupon changed. */
@@ -70,6 +72,7 @@ export function createTrains(house: {
 }) {
   const { directory, changes, gate, loadGate, engine, tickets } = house;
   const trains = new LRUCache<string, Train<Wish, Boarded>>({ max: trainLimits.trainsMost });
+  const notAdded = new LRUCache<string, true>({ max: trainLimits.notAddedMost });
   const wantedAtMs = new LRUCache<string, number>({ max: trainLimits.trainsMost });
 
   function trainOf(name: string): Train<Wish, Boarded> {
@@ -211,11 +214,19 @@ export function createTrains(house: {
 
   async function giveBack(coupon: CouponFacts, candidates: Candidate[], verdicts: Verdict[]) {
     const admitted = candidates.filter((_, i) => verdicts[i]?.kind === 'admitted');
-    // Best effort: what stays is swept once the lane is quiet.
-    await gate.giveBack(coupon.id, admitted).catch(() => {});
+    for (const { ticket } of admitted) notAdded.set(ticket, true);
+    try {
+      await gate.giveBack(coupon.id, admitted);
+      for (const { ticket } of admitted) notAdded.delete(ticket);
+    } catch {
+      // The gate is away as well. Nobody may join these; they go when they are met, or the lane is quiet.
+    }
   }
 
   return {
+    /** Whether the gate may hold this ticket although the queue does not have its claim. */
+    isNotAdded: (ticket: string) => notAdded.has(ticket),
+
     /** Boards the next train of the coupon. Errors: AppError `unavailable` or `overloaded`. */
     async board(name: string, wish: Wish): Promise<Boarded> {
       try {
