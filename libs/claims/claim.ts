@@ -34,7 +34,7 @@ export function createClaimVerb({
       if (boarded.kind !== 'queued') return boarded;
       reader.rememberName(boarded.coupon.id, boarded.coupon.name);
       if (!boarded.joined) return boarded;
-      const place = trains.isNotAdded(boarded.ticket) ? null : await findPlace(boarded.ticket);
+      const place = await findPlace(boarded.ticket);
       if (place) return { ...boarded, ...place };
       if (round === limits.roundsMost)
         throw new AppError('unavailable', 'the place in line was just lost, claim again', {

@@ -1,5 +1,6 @@
 import type { CouponFacts, Directory } from '@claimline/coupons';
 import type { Changes } from '@claimline/db/changes';
+import { pause } from '@claimline/kernel/backoff';
 import { AppError } from '@claimline/kernel/error';
 import { createTrain, type Train } from '@claimline/kernel/train';
 import type { Engine } from '@claimline/queue/engine';
@@ -47,8 +48,10 @@ export const trainLimits = {
   trainsMost: 50_000,
   /** A lane is said to be wanted once in this time, not with every train. Shorter than its quiet time. */
   wantEveryMs: 1000,
-  /** Admissions whose job could not be added and that could not be given back either. */
-  notAddedMost: 50_000,
+  /** Trains caught by an outage of the store, whose places are made real when it is back. */
+  lateMost: 1000,
+  lateMs: 60_000,
+  lateEveryMs: 100,
   /** Rounds with a gate that is stale or has to load. */
   roundsMost: 5,
   /** After a pause as long as this a train first asks whether the coupon changed. */
@@ -72,7 +75,7 @@ export function createTrains(house: {
 }) {
   const { directory, changes, gate, loadGate, engine, tickets } = house;
   const trains = new LRUCache<string, Train<Wish, Boarded>>({ max: trainLimits.trainsMost });
-  const notAdded = new LRUCache<string, true>({ max: trainLimits.notAddedMost });
+  let lateSteps = 0;
   const wantedAtMs = new LRUCache<string, number>({ max: trainLimits.trainsMost });
 
   function trainOf(name: string): Train<Wish, Boarded> {
@@ -161,7 +164,14 @@ export function createTrains(house: {
       ticket: tickets.issue(coupon.id, createdAtMs),
       createdAtMs,
     }));
-    const passed = await gate.admit(coupon, candidates, nowMs);
+    let passed: Awaited<ReturnType<Gate['admit']>>;
+    try {
+      passed = await gate.admit(coupon, candidates, nowMs);
+    } catch (error) {
+      // It may have let them in and only the answer was lost.
+      if (!(await giveBack(coupon, candidates))) void later(() => addThoseInLine(coupon, wishes, candidates));
+      throw error;
+    }
     if (typeof passed !== 'string')
       track.isRefusing = passed.verdicts.every(verdict => verdict.kind === 'refused');
     return { candidates, passed };
@@ -186,47 +196,79 @@ export function createTrains(house: {
         metadata ? [ticket, userId, verdict.line, JSON.stringify(metadata)] : [ticket, userId, verdict.line],
       );
     }
-    const [first] = claims;
-    // Who joins a line asks for its lane too: that is how a line whose maker died wakes up.
-    if (first || hasJoined) await want(coupon, candidates, verdicts);
-    if (!first) return;
-    const data: JobData = { coupon: coupon.id, name: coupon.name, claims };
     try {
-      await engine.add(laneOf(coupon.id), { id: jobIdOf(first[1], first[0]), name: coupon.name, data });
+      // Who joins a line asks for its lane too: that is how a line whose maker died wakes up.
+      if (claims.length > 0 || hasJoined) await want(coupon);
+      if (claims.length > 0) await add(coupon, claims);
     } catch (error) {
-      await giveBack(coupon, candidates, verdicts);
+      const isGivenBack = await giveBack(coupon, admittedOf(candidates, verdicts));
+      if (!isGivenBack && claims.length > 0) void later(() => wantAndAdd(coupon, claims));
       throw unavailable(error);
     }
   }
 
-  async function want(coupon: CouponFacts, candidates: Candidate[], verdicts: Verdict[]) {
+  async function add(coupon: CouponFacts, claims: JobClaim[]) {
+    const [ticket, userId] = claims[0] as JobClaim;
+    const data: JobData = { coupon: coupon.id, name: coupon.name, claims };
+    await engine.add(laneOf(coupon.id), { id: jobIdOf(userId, ticket), name: coupon.name, data });
+  }
+
+  async function wantAndAdd(coupon: CouponFacts, claims: JobClaim[]) {
+    await engine.roster.want(laneOf(coupon.id), coupon.name);
+    await add(coupon, claims);
+  }
+
+  async function want(coupon: CouponFacts) {
     const lane = laneOf(coupon.id);
     if (performance.now() - (wantedAtMs.get(lane) ?? Number.NEGATIVE_INFINITY) < trainLimits.wantEveryMs)
       return;
-    try {
-      await engine.roster.want(lane, coupon.name);
-      wantedAtMs.set(lane, performance.now());
-    } catch (error) {
-      await giveBack(coupon, candidates, verdicts);
-      throw unavailable(error);
-    }
+    await engine.roster.want(lane, coupon.name);
+    wantedAtMs.set(lane, performance.now());
   }
 
-  async function giveBack(coupon: CouponFacts, candidates: Candidate[], verdicts: Verdict[]) {
-    const admitted = candidates.filter((_, i) => verdicts[i]?.kind === 'admitted');
-    for (const { ticket } of admitted) notAdded.set(ticket, true);
-    try {
-      await gate.giveBack(coupon.id, admitted);
-      for (const { ticket } of admitted) notAdded.delete(ticket);
-    } catch {
-      // The gate is away as well. Nobody may join these; they go when they are met, or the lane is quiet.
+  /** False when the gate is away as well: then other processes may still let people join these places. */
+  async function giveBack(coupon: CouponFacts, admitted: Candidate[]): Promise<boolean> {
+    return gate.giveBack(coupon.id, admitted).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /**
+   * A place that somebody else may join has to become a real one: does `step` once the store is back.
+   * What is not done in time, or dies with this process, is swept when the lane is quiet.
+   */
+  async function later(step: () => Promise<void>) {
+    if (lateSteps >= trainLimits.lateMost) return;
+    lateSteps++;
+    const untilMs = performance.now() + trainLimits.lateMs;
+    while (performance.now() < untilMs) {
+      await pause(trainLimits.lateEveryMs);
+      const isDone = await step().then(
+        () => true,
+        () => false,
+      );
+      if (isDone) break;
     }
+    lateSteps--;
+  }
+
+  /** Adds the claims that a gate let in whose answer was lost: those who are in line with the ticket of then. */
+  async function addThoseInLine(coupon: CouponFacts, wishes: Wish[], candidates: Candidate[]) {
+    const looks = candidates.map(({ userId }) => ({ userId, ticket: '' }));
+    const passed = await gate.admit(coupon, looks, undefined);
+    if (typeof passed === 'string') return;
+    const claims = passed.verdicts.flatMap((verdict, i): JobClaim[] => {
+      const { userId, ticket } = candidates[i] as Candidate;
+      const metadata = wishes[i]?.metadata;
+      if (verdict.kind !== 'joined' || verdict.ticket !== ticket) return [];
+      return [metadata ? [ticket, userId, 0, JSON.stringify(metadata)] : [ticket, userId, 0]];
+    });
+    if (claims.length === 0) return;
+    await wantAndAdd(coupon, claims);
   }
 
   return {
-    /** Whether the gate may hold this ticket although the queue does not have its claim. */
-    isNotAdded: (ticket: string) => notAdded.has(ticket),
-
     /** Boards the next train of the coupon. Errors: AppError `unavailable` or `overloaded`. */
     async board(name: string, wish: Wish): Promise<Boarded> {
       try {
@@ -265,6 +307,10 @@ const unknownCoupon: Boarded = {
   reason: 'coupon_not_found',
   heldTicket: null,
 };
+
+function admittedOf(candidates: Candidate[], verdicts: Verdict[]): Candidate[] {
+  return candidates.filter((_, i) => verdicts[i]?.kind === 'admitted');
+}
 
 function isRefused(one: Boarded): boolean {
   return one.kind === 'refused';
