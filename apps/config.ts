@@ -36,7 +36,7 @@ export const settings = {
   ),
   REDIS_URL: setting(
     url(['redis:', 'rediss:']).optional(),
-    'Redis 6.2 or newer, maxmemory-policy noeviction. Without it the queue is in Postgres too, at a tenth of the speed.',
+    'Redis 6.2 or newer, maxmemory-policy noeviction. Without it the queue is in Postgres too, at a fraction of the speed.',
     true,
   ),
   DATA_DIR: setting(z.string().default('.data'), 'Where the embedded Postgres keeps its data.'),

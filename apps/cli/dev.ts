@@ -136,7 +136,7 @@ function printBanner(config: Config, address: string, databaseUrl: string) {
     config.DATABASE_URL
       ? 'Postgres  DATABASE_URL'
       : `Postgres  embedded, in ${resolve(config.DATA_DIR)}\n            ${databaseUrl}`,
-    `Queue     ${config.REDIS_URL ? 'BullMQ on Redis' : 'BullMQ on Postgres (set REDIS_URL for ten times the speed)'}`,
+    `Queue     ${config.REDIS_URL ? 'BullMQ on Redis' : 'BullMQ on Postgres (set REDIS_URL for far more speed)'}`,
   ];
   process.stdout.write(`
   Claimline is ready at ${address}

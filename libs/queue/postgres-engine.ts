@@ -18,7 +18,7 @@ const SCHEMA = 'bullmq';
 const limits = { connectMs: 5000 } as const;
 
 /**
- * BullMQ on Postgres: no Redis, about a tenth of its speed; right for a laptop or a small shop.
+ * BullMQ on Postgres: no Redis, a fraction of its speed; right for a laptop or a small shop.
  *
  * All queues and workers of the process share one BullMQ connection. Its own factory makes one for
  * each, and so a LISTEN connection for every open lane: with 20 lanes allowed, the 21st coupon of a
