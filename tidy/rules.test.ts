@@ -78,7 +78,7 @@ test('words and places that are banned are found in a line, and innocent ones ar
   expect(findAny(bad)).toHaveLength(bad.length);
   expect(findAny(good)).toEqual([]);
   expect(find(machinePath, ['cd /home/ada/x', "'/tmp/x'", 'in C:\\\\Users'])).toHaveLength(3);
-  expect(find(machinePath, ['tmpfs: [/tmp]', 'libs/work/x', 'https://a.example/home/x'])).toEqual([]);
+  expect(find(machinePath, ['tmpfs: [/tmp]', 'libs/homework/x', 'https://a.example/home/x'])).toEqual([]);
   expect(find(registryHost, ['https://registry.npmjs.org/x'])).toHaveLength(1);
   expect(find(registryHost, ['registry.metrics()', 'new Registry()'])).toEqual([]);
 });
