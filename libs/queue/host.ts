@@ -74,8 +74,11 @@ export async function openHost({
 
   async function renew() {
     if (lanes.size === 0) return;
-    for (const lane of await engine.roster.renew(owner, hostLimits.leaseMs, [...lanes.keys()]))
+    for (const lane of await engine.roster.renew(owner, hostLimits.leaseMs, [...lanes.keys()])) {
       shut(lane)?.catch(onError);
+      // An emptied store has forgotten that it is wanted, and who said so a moment ago does not say it again.
+      await engine.roster.want(lane, '');
+    }
   }
 
   async function closeQuiet() {

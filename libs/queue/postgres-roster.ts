@@ -13,7 +13,7 @@ export function createPostgresRoster(sql: Sql, changes: Changes): Roster {
         with wanted as (
           insert into lanes (lane, label) values (${lane}, ${label})
           on conflict (lane) do update
-            set wanted = true, wanted_at = clock_timestamp(), label = excluded.label
+            set wanted = true, wanted_at = clock_timestamp(), label = coalesce(nullif(excluded.label, ''), lanes.label)
           returning leased_until <= clock_timestamp() as is_closed
         )
         select pg_notify(${CHANNEL}, '') from wanted where is_closed`;

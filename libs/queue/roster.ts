@@ -7,7 +7,7 @@
  * wanted within the quiet time. Times are the store's own clock.
  */
 export type Roster = {
-  /** Records that the lane has work, and wakes a worker if nobody has it open. `label` is for people. */
+  /** Records that the lane has work, and wakes a worker if nobody has it open. `label` is for people; an empty one keeps what is known. */
   want(lane: string, label: string): Promise<void>;
   /** Leases up to `room` wanted lanes that nobody has open to `owner`. */
   take(owner: string, leaseMs: number, room: number): Promise<string[]>;
