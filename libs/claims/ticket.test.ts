@@ -5,13 +5,14 @@ import { createTickets, jobIdOf } from './ticket.ts';
 
 const key = randomBytes(32);
 const tickets = createTickets(key);
+const issue = (couponId: string, atMs: number) => tickets.issue(couponId, atMs, 1)[0] as string;
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
 describe('a ticket', () => {
   test('says which coupon it is for and when it was issued, to every process with the key', () => {
     const couponId = randomUUID();
     const createdAtMs = Date.now();
-    const ticket = tickets.issue(couponId, createdAtMs);
+    const ticket = issue(couponId, createdAtMs);
     expect(ticket).toMatch(/^tkt_[\w-]{52}$/);
     expect(tickets.read(ticket)).toEqual({ couponId, createdAtMs });
     expect(createTickets(Buffer.from(key)).read(ticket)).toEqual({ couponId, createdAtMs });
@@ -19,11 +20,11 @@ describe('a ticket', () => {
 
   test.each([0, 1, 2 ** 48 - 1])('carries the time %i', createdAtMs => {
     const couponId = 'ffffffff-0000-ffff-0000-ffffffffffff';
-    expect(tickets.read(tickets.issue(couponId, createdAtMs))).toEqual({ couponId, createdAtMs });
+    expect(tickets.read(issue(couponId, createdAtMs))).toEqual({ couponId, createdAtMs });
   });
 
   test('is not genuine with any one character changed', () => {
-    const ticket = tickets.issue(randomUUID(), Date.now());
+    const ticket = issue(randomUUID(), Date.now());
     for (let at = 0; at < ticket.length; at++)
       for (const character of alphabet) {
         if (character === ticket[at]) continue;
@@ -33,7 +34,7 @@ describe('a ticket', () => {
   });
 
   test('is not genuine cut short, made longer, or dressed up', () => {
-    const ticket = tickets.issue(randomUUID(), Date.now());
+    const ticket = issue(randomUUID(), Date.now());
     for (let length = 0; length < ticket.length; length++)
       expect(tickets.read(ticket.slice(0, length))).toBeNull();
     const others = [
@@ -47,8 +48,14 @@ describe('a ticket', () => {
     for (const other of others) expect([other, tickets.read(other)]).toEqual([other, null]);
   });
 
+  test('names the coupon of its own train, whichever train went before', () => {
+    const couponIds = [randomUUID(), randomUUID(), randomUUID()];
+    const issued = [0, 1, 0, 2, 1].map(i => [couponIds[i], issue(couponIds[i] as string, i)] as const);
+    for (const [couponId, ticket] of issued) expect(tickets.read(ticket)?.couponId).toBe(couponId);
+  });
+
   test('is not genuine under another key', () => {
-    const ticket = createTickets(randomBytes(32)).issue(randomUUID(), Date.now());
+    const ticket = createTickets(randomBytes(32)).issue(randomUUID(), Date.now(), 1)[0] as string;
     expect(tickets.read(ticket)).toBeNull();
   });
 
@@ -56,14 +63,15 @@ describe('a ticket', () => {
     const couponId = randomUUID();
     const nowMs = Date.now();
     // A full train is issued at once.
-    const many = Array.from({ length: 500 }, () => tickets.issue(couponId, nowMs));
+    const many = [...tickets.issue(couponId, nowMs, 500), ...tickets.issue(couponId, nowMs, 500)];
+    for (const ticket of many) expect(tickets.read(ticket)).toEqual({ couponId, createdAtMs: nowMs });
     expect(new Set(many).size).toBe(many.length);
   });
 });
 
 describe("a job's id", () => {
   test.each(awkwardUsers)('is one that BullMQ takes, for %j', userId => {
-    const id = jobIdOf(userId, tickets.issue(randomUUID(), Date.now()));
+    const id = jobIdOf(userId, issue(randomUUID(), Date.now()));
     expect(id).toMatch(/^[\w.!~*'()%-]+$/); // Printable, without a colon.
     expect(id).toMatch(/\D/);
     expect(id.length).toBeLessThanOrEqual(64 + 1 + 27);
@@ -72,10 +80,10 @@ describe("a job's id", () => {
   test('differs from attempt to attempt, and between people whose ids begin alike', () => {
     const couponId = randomUUID();
     const ids = ['ada', 'ada', `${'x'.repeat(64)}1`, `${'x'.repeat(64)}2`].map(userId =>
-      jobIdOf(userId, tickets.issue(couponId, 1)),
+      jobIdOf(userId, issue(couponId, 1)),
     );
     expect(new Set(ids).size).toBe(ids.length);
-    const ticket = tickets.issue(couponId, 1);
+    const ticket = issue(couponId, 1);
     expect(jobIdOf('ada', ticket)).toBe(jobIdOf('ada', ticket));
   });
 });

@@ -1,56 +1,93 @@
-import { createHmac, createSecretKey, type KeyObject, randomFillSync, timingSafeEqual } from 'node:crypto';
+import {
+  createCipheriv,
+  createSecretKey,
+  type KeyObject,
+  randomFillSync,
+  timingSafeEqual,
+} from 'node:crypto';
 
 /**
  * A ticket is `tkt_` and 52 characters of base64url: the coupon's identity (16 bytes), the time it
- * was issued (6 bytes, ms), 7 random bytes, and the first 10 bytes of an HMAC-SHA256 over these.
- * Nobody can make one up (80 bits), it says by itself which coupon it belongs to, and a ticket that
- * is genuine but known nowhere has lost its place (410) while a made-up one never existed (404).
+ * was issued (6 bytes, ms), 7 random bytes, and the first 10 bytes of a MAC over these. Nobody can
+ * make one up (80 bits), it says by itself which coupon it belongs to, and a ticket that is genuine
+ * but known nowhere has lost its place (410) while a made-up one never existed (404).
+ *
+ * The MAC is AES-256-CBC-MAC (ISO/IEC 9797-1, algorithm 1) over two blocks, always two: for messages
+ * of one length it is as good as the cipher (Bellare, Kilian, Rogaway 1994). The first block is the
+ * coupon's, so the second blocks of a whole train go through the cipher in one call. Measured: 0.6 us
+ * a ticket in trains of 64, where an HMAC for each made it 4.8 us, 5 % of what an API process does for a claim.
  */
 export type Tickets = {
-  issue(couponId: string, createdAtMs: number): string;
+  /** As many tickets as asked for, each another one. */
+  issue(couponId: string, createdAtMs: number, count: number): string[];
   /** The facts in a genuine ticket, or null. */
   read(ticket: string): { couponId: string; createdAtMs: number } | null;
 };
 
 const PATTERN = /^tkt_[\w-]{52}$/;
-const FACTS_BYTES = 29;
+/** The letters in front are base64url of these bytes, so a whole ticket is written by one call. */
+const PREFIX = Buffer.from('tkt_', 'base64url');
+const BLOCK_BYTES = 16;
+const TIME_BYTES = 6;
 const RANDOM_BYTES = 7;
 const MAC_BYTES = 10;
-/** Random bytes are drawn for this many tickets at once: it is the call that costs, not the bytes. */
-const DRAWN_AT_ONCE = 512;
+/** Where the parts begin in a ticket's bytes. */
+const COUPON_AT = PREFIX.length;
+const TIME_AT = COUPON_AT + BLOCK_BYTES;
+const MAC_AT = TIME_AT + TIME_BYTES + RANDOM_BYTES;
+const TICKET_BYTES = MAC_AT + MAC_BYTES;
+const NO_IV = Buffer.alloc(BLOCK_BYTES);
 
 /** @param key 32 secret bytes, the same in every process of an installation */
 export function createTickets(key: Buffer): Tickets {
   const secret: KeyObject = createSecretKey(key);
-  const drawn = Buffer.alloc(DRAWN_AT_ONCE * RANDOM_BYTES);
-  let nextDrawn = drawn.length;
+  const one = Buffer.alloc(TICKET_BYTES);
+  PREFIX.copy(one);
+  /** The coupon whose block is in `one`, and that block encrypted: trains of one coupon follow each other. */
+  let couponInOne = '';
+  let chain: Buffer = NO_IV;
 
-  function mac(facts: Buffer): Buffer {
-    return createHmac('sha256', secret).update(facts).digest().subarray(0, MAC_BYTES);
+  function encrypt(blocks: Buffer): Buffer {
+    return createCipheriv('aes-256-ecb', secret, null).setAutoPadding(false).update(blocks);
+  }
+
+  function turnTo(couponId: string) {
+    if (couponId === couponInOne) return;
+    one.write(couponId.replaceAll('-', ''), COUPON_AT, 'hex');
+    chain = encrypt(one.subarray(COUPON_AT, TIME_AT));
+    couponInOne = couponId;
   }
 
   return {
-    issue(couponId, createdAtMs) {
-      if (nextDrawn === drawn.length) {
-        randomFillSync(drawn);
-        nextDrawn = 0;
+    issue(couponId, createdAtMs, count) {
+      turnTo(couponId);
+      one.writeUIntBE(createdAtMs, TIME_AT, TIME_BYTES);
+      const blocks = randomFillSync(Buffer.allocUnsafe(count * BLOCK_BYTES));
+      const chained = Buffer.allocUnsafe(blocks.length);
+      for (let at = 0; at < blocks.length; at += BLOCK_BYTES) {
+        one.copy(blocks, at, TIME_AT, TIME_AT + TIME_BYTES);
+        blocks.fill(0, at + TIME_BYTES + RANDOM_BYTES, at + BLOCK_BYTES);
+        for (let i = 0; i < BLOCK_BYTES; i++)
+          chained[at + i] = (blocks[at + i] as number) ^ (chain[i] as number);
       }
-      const bytes = Buffer.allocUnsafe(FACTS_BYTES + MAC_BYTES);
-      bytes.write(couponId.replaceAll('-', ''), 0, 'hex');
-      bytes.writeUIntBE(createdAtMs, 16, 6);
-      drawn.copy(bytes, 22, nextDrawn, nextDrawn + RANDOM_BYTES);
-      nextDrawn += RANDOM_BYTES;
-      mac(bytes.subarray(0, FACTS_BYTES)).copy(bytes, FACTS_BYTES);
-      return `tkt_${bytes.toString('base64url')}`;
+      const macs = encrypt(chained);
+      return Array.from({ length: count }, (_, index) => {
+        const at = index * BLOCK_BYTES;
+        blocks.copy(one, TIME_AT, at, at + TIME_BYTES + RANDOM_BYTES);
+        macs.copy(one, MAC_AT, at, at + MAC_BYTES);
+        return one.toString('base64url');
+      });
     },
     read(ticket) {
       if (!PATTERN.test(ticket)) return null;
-      const bytes = Buffer.from(ticket.slice(4), 'base64url');
-      const facts = bytes.subarray(0, FACTS_BYTES);
-      if (!timingSafeEqual(mac(facts), bytes.subarray(FACTS_BYTES))) return null;
-      const hex = facts.toString('hex', 0, 16);
+      const bytes = Buffer.from(ticket, 'base64url');
+      const message = Buffer.alloc(2 * BLOCK_BYTES);
+      bytes.copy(message, 0, COUPON_AT, MAC_AT);
+      const mac = createCipheriv('aes-256-cbc', secret, NO_IV).update(message).subarray(BLOCK_BYTES);
+      if (!timingSafeEqual(mac.subarray(0, MAC_BYTES), bytes.subarray(MAC_AT))) return null;
+      const hex = bytes.toString('hex', COUPON_AT, TIME_AT);
       const couponId = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
-      return { couponId, createdAtMs: facts.readUIntBE(16, 6) };
+      return { couponId, createdAtMs: bytes.readUIntBE(TIME_AT, TIME_BYTES) };
     },
   };
 }
