@@ -2,7 +2,7 @@ import type { Changes } from '@claimline/db/changes';
 import { metrics } from '@claimline/telemetry/metrics';
 import { LRUCache } from 'lru-cache';
 import type { Gate } from './gate.ts';
-import { type Decision, parseSettled, SETTLED_CHANNEL, type Settled } from './outcome.ts';
+import { type Decision, decide, type News, parseNews, SETTLED_CHANNEL, settledOf } from './outcome.ts';
 import type { Tickets } from './ticket.ts';
 
 export const outcomesLimits = {
@@ -35,6 +35,12 @@ export type Outcomes = {
   release(): void;
 };
 
+/** What is remembered of a ticket, and how old its coupon was then; see `ageOf`. */
+type Heard = { couponName: string; age: number } & (
+  | { decision: Decision }
+  | { news: News; outcome: News['outcomes'][number] }
+);
+
 export async function openOutcomes({
   changes,
   gate,
@@ -44,7 +50,7 @@ export async function openOutcomes({
   gate: Gate;
   tickets: Tickets;
 }): Promise<Outcomes> {
-  const kept = new LRUCache<string, Decision & { age: number }>({ max: outcomesLimits.ticketsMost });
+  const kept = new LRUCache<string, Heard>({ max: outcomesLimits.ticketsMost });
   const waiting = new Map<string, Set<() => void>>();
   let released = false;
 
@@ -67,17 +73,19 @@ export async function openOutcomes({
    * gate a moment after the commit that told us; few outcomes we tell it ourselves first, so that one
    * claim after the other is answered exactly. In a stampede nobody can tell, and once is enough.
    */
-  async function tellGate(news: Settled) {
-    if (gate.isShared && news.decisions.size > outcomesLimits.toldGateMost) return;
-    await gate.settled(news).catch(() => {}); // The worker will.
+  async function tellGate(news: News) {
+    if (gate.isShared && news.outcomes.length > outcomesLimits.toldGateMost) return;
+    await gate.settled(settledOf(news)).catch(() => {}); // The worker will.
   }
 
   await changes.on(SETTLED_CHANNEL, async payload => {
-    const news = parseSettled(payload);
-    const age = ageOf(news.couponName);
+    const news = parseNews(payload);
+    const { couponName } = news;
+    const age = ageOf(couponName);
     await tellGate(news);
-    for (const [ticket, decision] of news.decisions) {
-      kept.set(ticket, Object.assign(decision, { age }));
+    for (const outcome of news.outcomes) {
+      const [ticket] = outcome;
+      kept.set(ticket, { couponName, age, news, outcome });
       if (waiting.has(ticket)) {
         const issued = tickets.read(ticket);
         if (issued) metrics.ticketSeconds.observe(Math.max(0, Date.now() - issued.createdAtMs) / 1000);
@@ -98,11 +106,13 @@ export async function openOutcomes({
   return {
     get(ticket) {
       const found = kept.get(ticket);
-      return found && found.age === ageOf(found.couponName) ? found : undefined;
+      if (!found || found.age !== ageOf(found.couponName)) return undefined;
+      return 'decision' in found ? found.decision : decide(found.news, found.outcome);
     },
     isDecided: ticket => kept.has(ticket),
     keep(ticket, decision) {
-      kept.set(ticket, Object.assign(decision, { age: ageOf(decision.couponName) }));
+      const { couponName } = decision;
+      kept.set(ticket, { couponName, age: ageOf(couponName), decision });
     },
     wait(ticket, waitMs, signal) {
       if (released || signal?.aborted) return Promise.resolve();

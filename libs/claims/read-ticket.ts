@@ -80,9 +80,14 @@ export function createTicketReader({ sql, gate, engine, tickets, outcomes }: Hou
     return decided;
   }
 
+  let last = { couponId: '', name: '' };
   return {
     /** Saves a look into Postgres later: the coupon of a ticket that was just issued. */
-    rememberName: (couponId: string, name: string) => void names.set(couponId, name),
+    rememberName(couponId: string, name: string) {
+      if (couponId === last.couponId && name === last.name) return; // In a stampede it is the same all the time.
+      names.set(couponId, name);
+      last = { couponId, name };
+    },
 
     async read(ticket: string): Promise<TicketState> {
       const issued = tickets.read(ticket);
