@@ -1,4 +1,4 @@
-import { createClaimLanes } from '@claimline/claims/jobs';
+import { createClaimLanes, settleSettings } from '@claimline/claims/jobs';
 import { openChanges } from '@claimline/db/changes';
 import { assertSchema } from '@claimline/db/migrate';
 import { nestedBeginCode, openPool } from '@claimline/db/pool';
@@ -28,7 +28,7 @@ export async function startWorker({ config, log, closers, retry }: Setting): Pro
     applicationName: 'claimline worker',
     max: config.DATABASE_CONNECTIONS,
     statementTimeoutMs: SETTLE_TIMEOUT_MS,
-    settings: { enable_seqscan: 'off' }, // See "Plan" in claims/settle.sql.
+    settings: settleSettings,
     onNotice,
   });
   closers.push('postgres', () => sql.end({ timeout: 5 }));

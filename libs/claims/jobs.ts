@@ -6,6 +6,7 @@ import { couponOf } from './lane-name.ts';
 import { sweepLine } from './sweep.ts';
 
 export { pruneRefusals } from './prune.ts';
+export { settleSettings } from './settle.ts';
 
 /** How a worker process opens the lanes of coupons, and knows that one is done. */
 export function createClaimLanes(house: { engine: Engine; sql: Sql; onError: (error: Error) => void }) {

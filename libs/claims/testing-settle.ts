@@ -3,7 +3,7 @@ import { closePool, openPool, type Sql } from '@claimline/db/pool';
 import { createTestDatabase } from '@claimline/db/testing';
 import type { JobClaim } from './job.ts';
 import type { Decision } from './outcome.ts';
-import { settle } from './settle.ts';
+import { settle, settleSettings } from './settle.ts';
 import { nextTicket } from './testing.ts';
 
 /** A database of a test's own, with pools as the worker has them. */
@@ -14,7 +14,7 @@ export async function openSettleDatabase() {
       url: database.url,
       applicationName: 'test settle',
       max,
-      settings: { enable_seqscan: 'off', ...settings },
+      settings: { ...settleSettings, ...settings },
     });
   }
   const sql = open(4);
