@@ -22,6 +22,6 @@ COPY . .
 USER node
 EXPOSE 3000
 # node itself is started, not npm, because npm does not hand every signal on.
-CMD ["node", "--import", "tsx", "apps/api/main.ts"]
+CMD ["node", "--max-semi-space-size=64", "--import", "tsx", "apps/api/main.ts"]
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --start-interval=1s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health`).then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]

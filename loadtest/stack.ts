@@ -32,6 +32,8 @@ export type Stack = {
 };
 
 const HOST = '127.0.0.1';
+// As in `npm run api` and in the image.
+const API_FLAGS = ['--max-semi-space-size=64'];
 
 /**
  * Starts what a measurement needs on free ports in a temporary folder: the stores, the baselines, and
@@ -106,7 +108,7 @@ export async function startStack(plan: StackPlan): Promise<Stack> {
     for (const name of numbered('worker', plan.workers)) await addNode(name, ['apps/worker/main.ts'], env);
     const urls: string[] = [];
     for (const name of numbered('api', plan.apis))
-      urls.push(await addServer(name, () => ['apps/api/main.ts'], env));
+      urls.push(await addServer(name, () => [...API_FLAGS, 'apps/api/main.ts'], env));
     return urls;
   }
 

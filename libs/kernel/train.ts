@@ -20,7 +20,8 @@ type Seat<Item, Answer> = { item: Item; resolve: (answer: Answer) => void; rejec
 
 /**
  * @param seats the most items that travel in one train
- * @param paceMs told how many travelled in a train, the least time from its departure to the next
+ * @param paceMs told how many travelled in a train, how long from its departure the next one waits for company,
+ *   as long as somebody keeps arriving
  * @param depart takes the items in order of arrival and returns one answer for each, in that order
  */
 export function createTrain<Item, Answer>({
@@ -49,10 +50,17 @@ export function createTrain<Item, Answer>({
         for (const passenger of passengers) passenger.reject(error);
       }
       underWay = 0;
-      const restMs = nextMs === 0 ? 0 : nextMs - performance.now();
-      if (restMs >= TIMER_MS) await new Promise(resolve => setTimeout(resolve, restMs));
+      if (nextMs > 0) await rest(nextMs);
     }
     scheduled = false;
+  }
+
+  /** Until `untilMs`, or until nobody has arrived for a moment: then all who may come are aboard. */
+  async function rest(untilMs: number) {
+    for (let aboard = -1; aboard !== waiting.length && untilMs - performance.now() >= TIMER_MS; ) {
+      aboard = waiting.length;
+      await new Promise(resolve => setTimeout(resolve, TIMER_MS));
+    }
   }
 
   return {
