@@ -4,7 +4,9 @@ import { mountCoupons } from '@claimline/coupons/http';
 import type { Changes } from '@claimline/db/changes';
 import { isTransient } from '@claimline/db/error';
 import type { Sql } from '@claimline/db/pool';
+import type { Transactions } from '@claimline/db/transaction';
 import { createKeyCheck } from '@claimline/http/access';
+import { createIdempotency } from '@claimline/http/idempotency';
 import { createRequestLog } from '@claimline/http/request-log';
 import { createRouter } from '@claimline/http/router';
 import { AppError } from '@claimline/kernel/error';
@@ -20,6 +22,7 @@ export type House = {
   config: Config;
   log: Logger;
   sql: Sql;
+  transactions: Transactions;
   changes: Changes;
   engine: Engine;
   ticketKey: Buffer;
@@ -28,11 +31,12 @@ export type House = {
 
 /** Everything the API answers: each slice's calls, the reference, the operator's pages. */
 export async function createApp(house: House) {
-  const { config, log, sql, changes, engine, ticketKey } = house;
+  const { config, log, sql, transactions, changes, engine, ticketKey } = house;
   const requireKey = createKeyCheck(config.OPERATOR_KEY);
   const requestLog = createRequestLog(log);
   const router = createRouter({
     authorize: (c, access) => (access === 'public' ? undefined : requireKey(c)),
+    idempotency: createIdempotency({ sql, transactions }),
     translate,
     observe: requestLog.observe,
   });

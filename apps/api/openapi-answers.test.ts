@@ -4,7 +4,10 @@ import { contract } from './testing-contract.ts';
 import { checkOf, type Document, type Json } from './testing-document.ts';
 
 /** Headers that mean something to a client: where one is sent, the document says so. */
-const telling = ['location', 'content-location', 'retry-after', 'preference-applied', 'etag', 'x-request-id'];
+const telling = [
+  ...['location', 'content-location', 'retry-after', 'preference-applied', 'etag', 'x-request-id'],
+  'idempotent-replayed',
+];
 
 let database: Awaited<ReturnType<typeof createProcessDatabase>>;
 let api: Process;
@@ -174,6 +177,25 @@ test('tickets, queued and decided', async () => {
   await send(read, 404, { ticket: 'tkt_made-up' });
   await send('GET /api/tickets/{ticket}/events', 200, { ticket });
   await send('GET /api/tickets/{ticket}/events', 404, { ticket: 'tkt_made-up' });
+});
+
+test('requests with an Idempotency-Key', async () => {
+  const name = 'keyed';
+  const headers = { 'idempotency-key': 'a-key' };
+  const create = 'POST /api/coupons';
+  await send(create, 201, {}, { body: { name, amount: 5 }, headers });
+  const again = await send(create, 201, {}, { body: { name, amount: 5 }, headers });
+  await send(create, 422, {}, { body: { name, amount: 6 }, headers });
+  await send(create, 400, {}, { body: { name, amount: 6 }, headers: { 'idempotency-key': 'a key' } });
+  const claim = 'POST /api/coupons/{name}/claims';
+  await send(claim, 202, { name }, { body: { user_id: 'ada' }, headers });
+  const joined = await send(claim, 202, { name }, { body: { user_id: 'ada' }, headers });
+  for (const { answer } of [again, joined]) expect(answer.headers.get('idempotent-replayed')).toBe('true');
+  await send(claim, 422, { name }, { body: { user_id: 'eve' }, headers });
+  const simple = 'POST /api/coupons/claim';
+  await send(simple, 404, {}, { body: { user_id: 'ada', coupon_name: 'nowhere' }, headers });
+  await send(simple, 404, {}, { body: { user_id: 'ada', coupon_name: 'nowhere' }, headers });
+  await send(simple, 422, {}, { body: { user_id: 'ada', coupon_name: name }, headers });
 });
 
 test('what is for operators and readers', async () => {

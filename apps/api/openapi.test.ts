@@ -80,10 +80,15 @@ test('the headers of waiting and of streams are in it', () => {
   const headersOf = (call: string, status: number) => Object.keys(of(call).responses[status]?.headers ?? {});
   const asked = (call: string) =>
     (of(call).parameters ?? []).filter(({ in: place }) => place === 'header').map(({ name }) => name);
-  expect(asked('POST /api/coupons/{name}/claims')).toEqual(['Prefer']);
+  expect(asked('POST /api/coupons/{name}/claims')).toEqual(['Prefer', 'Idempotency-Key']);
+  expect(asked('POST /api/coupons')).toEqual(['Idempotency-Key']);
   expect(asked('GET /api/tickets/{ticket}')).toEqual(['Prefer', 'If-None-Match']);
   expect(headersOf('POST /api/coupons/{name}/claims', 202)).toEqual(
     expect.arrayContaining(['Location', 'Retry-After', 'Preference-Applied']),
+  );
+  expect(headersOf('POST /api/coupons', 201)).toContain('Idempotent-Replayed');
+  expect(headersOf('POST /api/coupons', 409)).toEqual(
+    expect.arrayContaining(['Idempotent-Replayed', 'Retry-After']),
   );
   expect(headersOf('POST /api/coupons/{name}/claims', 503)).toContain('Retry-After');
   expect(headersOf('GET /api/tickets/{ticket}', 200)).toEqual(

@@ -88,11 +88,10 @@ export const operationNotes: Record<string, OperationNote> = {
   claimSimply: {
     body: { user_id: 'ada', coupon_name: 'WINTER' },
     answers: { 200: granted, 202: queued },
-    headers: { 409: ['Retry-After'] },
     // The well-known contract has 400 where nothing is left.
     descriptions: {
       400: means('invalid_request', 'sold_out'),
-      409: means('already_claimed', 'not_started', 'ended', 'paused'),
+      409: means('already_claimed', 'not_started', 'ended', 'paused', 'idempotency_key_in_use'),
     },
   },
   claim: {
@@ -101,7 +100,6 @@ export const operationNotes: Record<string, OperationNote> = {
     headers: {
       200: ['Preference-Applied', 'Content-Location'],
       202: ['Preference-Applied'],
-      409: ['Retry-After'],
     },
   },
   readTicket: {

@@ -1,6 +1,7 @@
 import { openChanges } from '@claimline/db/changes';
 import { assertSchema } from '@claimline/db/migrate';
 import { nestedBeginCode, openPool } from '@claimline/db/pool';
+import { openTransactions } from '@claimline/db/transaction';
 import { isLoopback } from '@claimline/http/access';
 import { serve } from '@claimline/http/serve';
 import { pause } from '@claimline/kernel/backoff';
@@ -32,6 +33,12 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     onNotice,
   });
   closers.push('postgres', () => sql.end({ timeout: 5 }));
+  const transactions = openTransactions({
+    url: databaseUrl,
+    applicationName: 'claimline api transactions',
+    onNotice,
+  });
+  closers.push('transactions', () => transactions.close());
   await retry('postgres', () => assertSchema(sql));
   const changes = await openChanges({ url: databaseUrl, applicationName: 'claimline api listen', onError });
   closers.push('changes', () => changes.close());
@@ -54,6 +61,7 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     config,
     log,
     sql,
+    transactions,
     changes,
     engine,
     ticketKey,

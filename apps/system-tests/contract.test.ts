@@ -5,6 +5,7 @@ import { claims } from './contract/claims.ts';
 import { couponChanges } from './contract/coupon-changes.ts';
 import { coupons } from './contract/coupons.ts';
 import { hostileText } from './contract/hostile-text.ts';
+import { idempotencyKeys } from './contract/idempotency-keys.ts';
 import { simpleForm } from './contract/simple-form.ts';
 import { tickets } from './contract/tickets.ts';
 import { onEachEngine } from './engines.ts';
@@ -18,6 +19,7 @@ onEachEngine({}, stack => {
   tickets(stack);
   aroundRequests(stack);
   hostileText(stack);
+  idempotencyKeys(stack);
 
   test('the same processes answered all of it', () => {
     const { apis, workers } = stack().pids();

@@ -1,5 +1,6 @@
 import { pruneRefusals } from '@claimline/claims/jobs';
 import type { Sql } from '@claimline/db/pool';
+import { pruneIdempotencyKeys } from '@claimline/http/idempotency-rows';
 import type { Logger } from '@claimline/telemetry/log';
 import type { Config } from '../config.ts';
 
@@ -12,6 +13,11 @@ export function startSchedule({ config, sql, log }: { config: Config; sql: Sql; 
       name: 'prune refusals',
       everyMs: HOUR_MS,
       run: () => pruneRefusals(sql, config.REFUSALS_KEPT_DAYS),
+    },
+    {
+      name: 'prune idempotency keys',
+      everyMs: HOUR_MS,
+      run: () => pruneIdempotencyKeys(sql),
     },
   ];
   const timers = jobs.map(job =>

@@ -3,6 +3,7 @@ import { AppError } from '@claimline/kernel/error';
 import type { Gate } from './gate.ts';
 import type { Outcomes } from './outcomes.ts';
 import type { TicketReader } from './read-ticket.ts';
+import type { Tickets } from './ticket.ts';
 import type { Boarded, Trains, Wish } from './train.ts';
 
 const limits = {
@@ -14,12 +15,14 @@ const limits = {
 export function createClaimVerb({
   directory,
   gate,
+  tickets,
   trains,
   outcomes,
   reader,
 }: {
   directory: Directory;
   gate: Gate;
+  tickets: Tickets;
   trains: Trains;
   outcomes: Outcomes;
   reader: TicketReader;
@@ -31,11 +34,15 @@ export function createClaimVerb({
   async function claim(couponName: string, wish: Wish): Promise<Boarded> {
     for (let round = 1; ; round++) {
       const boarded = await trains.board(couponName, wish);
+      if (boarded.kind === 'refused') return (await findOwn(couponName, wish, boarded)) ?? boarded;
       if (boarded.kind !== 'queued') return boarded;
       reader.rememberName(boarded.coupon.id, boarded.coupon.name);
       if (!boarded.joined) return boarded;
       const place = await findPlace(boarded.ticket);
-      if (place) return { ...boarded, ...place };
+      if (place) {
+        const { line, state, createdAtMs } = place;
+        return { ...boarded, line, state, createdAtMs };
+      }
       if (round === limits.roundsMost)
         throw new AppError('unavailable', 'the place in line was just lost, claim again', {
           retryAfterSeconds: 1,
@@ -44,11 +51,25 @@ export function createClaimVerb({
     }
   }
 
+  /** Where a refusal meets a fixed ticket that an earlier run may have used: what became of that ticket. */
+  async function findOwn(couponName: string, { fixed }: Wish, refusal: Boarded & { kind: 'refused' }) {
+    if (!fixed || (fixed.run === 1 && refusal.heldTicket !== fixed.ticket)) return null;
+    const coupon = await directory.find(couponName);
+    const own = coupon && (await readUnlessLost(fixed.ticket));
+    if (!own) return null;
+    const { ticket, createdAtMs, line, state } = own;
+    return { kind: 'queued' as const, coupon, ticket, createdAtMs, joined: false, line, state };
+  }
+
   /** An undecided ticket's place, or null when it is decided or lost. */
   async function findPlace(ticket: string) {
+    const place = await readUnlessLost(ticket);
+    return place && !place.decided ? place : null;
+  }
+
+  async function readUnlessLost(ticket: string) {
     try {
-      const { decided, line, state, createdAtMs } = await reader.read(ticket);
-      return decided ? null : { line, state, createdAtMs };
+      return await reader.read(ticket);
     } catch (error) {
       if (error instanceof AppError && error.problem.code === 'ticket_lost') return null;
       throw error;
@@ -75,7 +96,13 @@ export function createClaimVerb({
     }
   }
 
-  return { claim, claimAndWait, waitFor };
+  /** A ticket for a claim that is made later, or null where there is no such coupon. */
+  async function issueTicket(couponName: string): Promise<string | null> {
+    const coupon = await directory.find(couponName);
+    return coupon && (tickets.issue(coupon.id, Date.now(), 1)[0] as string);
+  }
+
+  return { claim, claimAndWait, waitFor, issueTicket };
 }
 
 export type ClaimVerb = ReturnType<typeof createClaimVerb>;

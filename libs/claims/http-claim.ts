@@ -1,6 +1,7 @@
 import { nameParams } from '@claimline/coupons';
 import type { Changes } from '@claimline/db/changes';
 import { metadata, requiredText } from '@claimline/http/fields';
+import type { Run } from '@claimline/http/idempotency-rows';
 import { replyProblem } from '@claimline/http/problem';
 import { reply } from '@claimline/http/reply';
 import { preferredWaitSeconds, type Router } from '@claimline/http/router';
@@ -13,7 +14,7 @@ import type { Outcomes } from './outcomes.ts';
 import type { TicketReader, TicketState } from './read-ticket.ts';
 import { describeRefusal } from './refusal.ts';
 import { ticketSchema, viewTicket } from './ticket-view.ts';
-import type { Boarded } from './train.ts';
+import type { Boarded, Wish } from './train.ts';
 
 export const claimHttpLimits = {
   /** The longest wait for an outcome that a caller may ask for. */
@@ -79,14 +80,18 @@ export function mountClaiming(
       description: 'The simple form, with the statuses and messages of a well-known flash-sale contract.',
       access: 'public',
       body: simpleBody,
+      idempotent: {
+        reference: ({ body }) => verb.issueTicket(body.coupon_name),
+        waitMs: () => claimHttpLimits.simpleWaitMs,
+      },
       answers: {
         200: { description: 'Granted; exactly one request of one person gets this', schema: ticketSchema },
         202: { description: 'Undecided by then: the ticket', schema: ticketSchema },
       },
       problems: ['coupon_not_found', 'overloaded', ...refusals],
     },
-    async ({ c, body }) => {
-      const wish = { userId: body.user_id, metadata: null };
+    async ({ c, body, run }) => {
+      const wish = { userId: body.user_id, metadata: null, fixed: fixedBy(run) };
       const signal = AbortSignal.any([c.req.raw.signal, stopping]);
       const boarded = await verb.claimAndWait(body.coupon_name, wish, claimHttpLimits.simpleWaitMs, signal);
       if (boarded.kind !== 'queued') return refuse(c, boarded, true);
@@ -123,14 +128,18 @@ export function mountClaiming(
       params: nameParams,
       headers: preferHeader,
       body: claimBody,
+      idempotent: {
+        reference: ({ params }) => verb.issueTicket(params.name),
+        waitMs: ({ c }) => (preferredWaitSeconds(c, claimHttpLimits.waitMostS) ?? 0) * 1000,
+      },
       answers: {
         200: { description: 'Decided within `Prefer: wait`', schema: ticketSchema },
         202: { description: 'In line', schema: ticketSchema },
       },
       problems: ['coupon_not_found', 'overloaded', ...refusals],
     },
-    async ({ c, params, body }) => {
-      const wish = { userId: body.user_id, metadata: body.metadata ?? null };
+    async ({ c, params, body, run }) => {
+      const wish = { userId: body.user_id, metadata: body.metadata ?? null, fixed: fixedBy(run) };
       const waitS = preferredWaitSeconds(c, claimHttpLimits.waitMostS);
       const boarded =
         waitS === null
@@ -151,6 +160,11 @@ export function mountClaiming(
       });
     },
   );
+}
+
+/** With an Idempotency-Key, the ticket is what the runs of the request know the claim by. */
+function fixedBy(run: Run | undefined): Wish['fixed'] {
+  return run && run.reference !== null ? { ticket: run.reference, run: run.number } : undefined;
 }
 
 function replyQueued(c: Context<Env>, state: TicketState, joined: boolean, headers?: Record<string, string>) {

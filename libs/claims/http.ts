@@ -39,7 +39,7 @@ export async function mountClaims(
   const outcomes = await openOutcomes({ changes, gate, tickets });
   const reader = createTicketReader({ sql, gate, engine, tickets, outcomes });
   const trains = createTrains({ directory, changes, gate, loadGate, engine, tickets });
-  const verb = createClaimVerb({ directory, gate, trains, outcomes, reader });
+  const verb = createClaimVerb({ directory, gate, tickets, trains, outcomes, reader });
   const stop = new AbortController();
   const stopping = stop.signal;
 

@@ -54,7 +54,7 @@ export async function openHouse(
   function openDoor(other: { engine?: Engine; gate?: Gate } = {}) {
     const parts = { directory, changes, gate, engine, tickets, ...other };
     const trains = createTrains({ ...parts, loadGate: createLoadGate({ sql, ...parts }) });
-    return { trains, verb: createClaimVerb({ directory, gate, trains, outcomes, reader }) };
+    return { trains, verb: createClaimVerb({ directory, gate, tickets, trains, outcomes, reader }) };
   }
   const { trains, verb } = openDoor();
 
@@ -85,7 +85,7 @@ export async function openHouse(
 
   return {
     ...{ kind, sql, changes, engine, gate, tickets, directory, outcomes, reader, trains, errors, stores },
-    ...{ openDoor, claim, outcomeOf },
+    ...{ verb, openDoor, claim, outcomeOf },
     /** Opens the lanes, as a worker process does. */
     async startWork() {
       const { engine: workersEngine, sql: workersSql } = working;

@@ -92,8 +92,12 @@ export function createTickets(key: Buffer): Tickets {
   };
 }
 
-/** The id of the job whose first claim is this: the person and the attempt, so that BullMQ drops a repeated add. */
-export function jobIdOf(userId: string, ticket: string): string {
+/**
+ * The id of the job whose first claim is this: the person and the attempt, so that BullMQ drops a repeated
+ * add. Another run with the same ticket is another attempt: others may travel in its job.
+ */
+export function jobIdOf(userId: string, ticket: string, run = 1): string {
   // Readable on the board, no colon, never digits only; the ticket's tail makes it this attempt's.
-  return `${encodeURIComponent(userId.toWellFormed()).slice(0, 64)}.${ticket.slice(-27)}`;
+  const id = `${encodeURIComponent(userId.toWellFormed()).slice(0, 64)}.${ticket.slice(-27)}`;
+  return run === 1 ? id : `${id}.${run}`;
 }

@@ -14,8 +14,15 @@ import type { LoadGate } from './load-gate.ts';
 import type { Reason } from './outcome.ts';
 import { jobIdOf, type Tickets } from './ticket.ts';
 
-/** One person's wish for one unit. */
-export type Wish = { userId: string; metadata: Record<string, unknown> | null };
+/**
+ * One person's wish for one unit. `fixed`: its ticket was issued and stored beforehand, so that the
+ * next run of the same request, numbered from 1, finds by it what the one before did.
+ */
+export type Wish = {
+  userId: string;
+  metadata: Record<string, unknown> | null;
+  fixed?: { ticket: string; run: number } | undefined;
+};
 
 /** What the gate and the queue made of a wish. */
 export type Boarded =
@@ -161,7 +168,10 @@ export function createTrains(house: {
     }
     const createdAtMs = Date.now();
     const issued = tickets.issue(coupon.id, createdAtMs, wishes.length);
-    const candidates = wishes.map(({ userId }, i) => ({ userId, ticket: issued[i] as string, createdAtMs }));
+    const candidates = wishes.map(
+      (wish, i) =>
+        fixedFor(coupon, wish) ?? { userId: wish.userId, ticket: issued[i] as string, createdAtMs },
+    );
     let passed: Awaited<ReturnType<Gate['admit']>>;
     try {
       passed = await gate.admit(coupon, candidates, nowMs);
@@ -175,6 +185,14 @@ export function createTrains(house: {
     return { candidates, passed };
   }
 
+  /** A fixed ticket is of the coupon that was there then; where another one has its name now, it is of no use. */
+  function fixedFor(coupon: CouponFacts, { userId, fixed }: Wish): Issued | null {
+    const issued = fixed && tickets.read(fixed.ticket);
+    return fixed && issued?.couponId === coupon.id
+      ? { userId, ticket: fixed.ticket, createdAtMs: issued.createdAtMs }
+      : null;
+  }
+
   /** The coupon as it is now, or `known` when that cannot be asked at this moment. */
   async function lookAgain(name: string, known: CouponFacts | null): Promise<CouponFacts | null> {
     const now = directory.peek(name);
@@ -183,37 +201,28 @@ export function createTrains(house: {
   }
 
   async function enqueue(coupon: CouponFacts, wishes: Wish[], candidates: Candidate[], verdicts: Verdict[]) {
-    const claims: JobClaim[] = [];
-    let hasJoined = false;
-    for (const [i, verdict] of verdicts.entries()) {
-      hasJoined ||= verdict.kind === 'joined';
-      if (verdict.kind !== 'admitted') continue;
-      const { userId, ticket } = candidates[i] as Candidate;
-      const metadata = wishes[i]?.metadata;
-      claims.push(
-        metadata ? [ticket, userId, verdict.line, JSON.stringify(metadata)] : [ticket, userId, verdict.line],
-      );
-    }
+    const { claims, run } = claimsOf(wishes, candidates, verdicts);
     try {
       // Who joins a line asks for its lane too: that is how a line whose maker died wakes up.
-      if (claims.length > 0 || hasJoined) await want(coupon);
-      if (claims.length > 0) await add(coupon, claims);
+      if (claims.length > 0 || verdicts.some(verdict => verdict.kind === 'joined')) await want(coupon);
+      if (claims.length > 0) await add(coupon, claims, run);
     } catch (error) {
       const isGivenBack = await giveBack(coupon, admittedOf(candidates, verdicts));
-      if (!isGivenBack && claims.length > 0) void later(() => wantAndAdd(coupon, claims));
+      if (!isGivenBack && claims.length > 0) void later(() => wantAndAdd(coupon, claims, run));
       throw unavailable(error);
     }
   }
 
-  async function add(coupon: CouponFacts, claims: JobClaim[]) {
+  /** @param run which run of the first claim's request this is: the job of the one before may still be there */
+  async function add(coupon: CouponFacts, claims: JobClaim[], run: number) {
     const [ticket, userId] = claims[0] as JobClaim;
     const data: JobData = { coupon: coupon.id, name: coupon.name, claims };
-    await engine.add(laneOf(coupon.id), { id: jobIdOf(userId, ticket), name: coupon.name, data });
+    await engine.add(laneOf(coupon.id), { id: jobIdOf(userId, ticket, run), name: coupon.name, data });
   }
 
-  async function wantAndAdd(coupon: CouponFacts, claims: JobClaim[]) {
+  async function wantAndAdd(coupon: CouponFacts, claims: JobClaim[], run: number) {
     await engine.roster.want(laneOf(coupon.id), coupon.name);
-    await add(coupon, claims);
+    await add(coupon, claims, run);
   }
 
   async function want(coupon: CouponFacts) {
@@ -256,14 +265,8 @@ export function createTrains(house: {
     const looks = candidates.map(({ userId }) => ({ userId, ticket: '' }));
     const passed = await gate.admit(coupon, looks, undefined);
     if (typeof passed === 'string') return;
-    const claims = passed.verdicts.flatMap((verdict, i): JobClaim[] => {
-      const { userId, ticket } = candidates[i] as Candidate;
-      const metadata = wishes[i]?.metadata;
-      if (verdict.kind !== 'joined' || verdict.ticket !== ticket) return [];
-      return [metadata ? [ticket, userId, 0, JSON.stringify(metadata)] : [ticket, userId, 0]];
-    });
-    if (claims.length === 0) return;
-    await wantAndAdd(coupon, claims);
+    const { claims, run } = claimsOf(wishes, candidates, passed.verdicts);
+    if (claims.length > 0) await wantAndAdd(coupon, claims, run);
   }
 
   return {
@@ -289,8 +292,10 @@ function toBoarded(
   switch (verdict.kind) {
     case 'admitted':
       return { kind: 'queued', coupon, ticket, createdAtMs, joined: false, line: verdict.line, state };
-    case 'joined':
-      return { kind: 'queued', coupon, ticket: verdict.ticket, createdAtMs, joined: true, line: null, state };
+    case 'joined': {
+      const joined = verdict.ticket !== ticket;
+      return { kind: 'queued', coupon, ticket: verdict.ticket, createdAtMs, joined, line: null, state };
+    }
     case 'full':
     case 'unticketed':
       return { kind: 'full', coupon, state };
@@ -308,6 +313,31 @@ const unknownCoupon: Boarded = {
 
 function admittedOf(candidates: Candidate[], verdicts: Verdict[]): Candidate[] {
   return candidates.filter((_, i) => verdicts[i]?.kind === 'admitted');
+}
+
+/** What is added to the queue for these verdicts, and which run of its request the first claim is. */
+function claimsOf(wishes: Wish[], candidates: Candidate[], verdicts: Verdict[]) {
+  const claims: JobClaim[] = [];
+  let run = 1;
+  for (const [i, verdict] of verdicts.entries()) {
+    const { userId, ticket } = candidates[i] as Candidate;
+    const line = lineOf(verdict, ticket);
+    if (line === null) continue;
+    const { metadata, fixed } = wishes[i] as Wish;
+    if (claims.length === 0 && fixed) run = fixed.run;
+    claims.push(metadata ? [ticket, userId, line, JSON.stringify(metadata)] : [ticket, userId, line]);
+  }
+  return { claims, run };
+}
+
+/**
+ * The line number that a claim is added with, or null when it is not. A place with its own ticket is one
+ * whose answer or maker was lost, perhaps before there was a job: it is added once more, which settle
+ * bears, and goes first among those it is settled with.
+ */
+function lineOf(verdict: Verdict, ticket: string): number | null {
+  if (verdict.kind === 'admitted') return verdict.line;
+  return verdict.kind === 'joined' && verdict.ticket === ticket ? 0 : null;
 }
 
 function isRefused(one: Boarded): boolean {

@@ -21,6 +21,7 @@ function mountWriting(router: Router, { sql, directory }: { sql: Sql; directory:
   router.add(
     {
       method: 'post',
+      idempotent: 'transaction',
       path: '/api/coupons',
       id: 'createCoupon',
       tag: 'Coupons',
@@ -30,7 +31,7 @@ function mountWriting(router: Router, { sql, directory }: { sql: Sql; directory:
       answers: { 201: { description: 'The coupon', schema: couponSchema } },
       problems: ['coupon_exists'],
     },
-    async ({ c, body }) => {
+    async ({ c, body, sql }) => {
       const row = await createCoupon(sql, body);
       directory.forget(row.name); // The notification is for the other processes: here it may come a moment later.
       return reply(c, 201, toCoupon(row, []));

@@ -54,6 +54,23 @@ create table coupons (
   constraint coupons_status_check CHECK ((status = ANY (ARRAY['active'::text, 'paused'::text, 'ended'::text])))
 ) with (fillfactor=50);
 
+create table idempotency_keys (
+  caller text not null,
+  route text not null,
+  key text not null,
+  fingerprint bytea not null,
+  reference text,
+  runs integer not null default 1,
+  leased_until timestamp with time zone not null default now(),
+  status integer,
+  headers jsonb,
+  body text,
+  created_at timestamp with time zone not null default now(),
+  constraint idempotency_keys_check CHECK ((((status IS NULL) = (body IS NULL)) AND ((status IS NULL) = (headers IS NULL)))),
+  constraint idempotency_keys_key_check CHECK (((char_length(key) >= 1) AND (char_length(key) <= 255))),
+  constraint idempotency_keys_pkey PRIMARY KEY (caller, route, key)
+);
+
 create table installation (
   key text not null,
   value text not null,
@@ -79,6 +96,8 @@ create table refusals (
   decided_at timestamp with time zone not null default now(),
   constraint refusals_pkey PRIMARY KEY (ticket)
 );
+
+CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING btree (created_at);
 
 CREATE INDEX refusals_decided_at ON public.refusals USING btree (decided_at);
 
@@ -209,5 +228,9 @@ comment on column public.claims.sequence is 'The place in the coupon''s order of
 comment on column public.coupons.claimed_count is 'Rows of this coupon in claims: granted_count less what was deleted by hand.';
 
 comment on column public.coupons.granted_count is 'The sequence number of the newest claim.';
+
+comment on column public.idempotency_keys.caller is 'A digest of the credentials, or empty without any.';
+
+comment on column public.idempotency_keys.reference is 'What the work is known by before it begins, such as a ticket.';
 
 comment on table public.refusals is 'Tickets that ended without a claim; kept for a while so that they can be read.';

@@ -48,6 +48,12 @@ function isForeignWrite(c: Context<Env>): boolean {
   return origin !== undefined && !(URL.canParse(origin) && new URL(origin).host === header(c, 'host'));
 }
 
+/** Who calls, as far as credentials say: a digest of the key, or empty without one. Checks nothing. */
+export function callerOf(c: Context<Env>): string {
+  const key = keyIn(header(c, 'authorization'));
+  return key === null ? '' : digest(key).toString('base64url');
+}
+
 function keyIn(authorization: string | undefined): string | null {
   const [, scheme, value] = /^(Bearer|Basic)\s+(\S+)\s*$/i.exec(authorization ?? '') ?? [];
   if (scheme === undefined || value === undefined) return null;

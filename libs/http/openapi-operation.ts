@@ -33,6 +33,10 @@ export const answerHeaders = {
     description: 'With `Prefer: wait=N`: the wait that was granted.',
     schema: { type: 'string', examples: ['wait=5'] },
   },
+  'Idempotent-Replayed': {
+    description: '`true`: the first answer to this Idempotency-Key, once more.',
+    schema: { type: 'string', const: 'true' },
+  },
   ETag: { description: 'Changes with the answer; send it as If-None-Match.', schema: { type: 'string' } },
   'Cache-Control': { description: 'Who may keep the answer, and how long.', schema: { type: 'string' } },
 } as const;
@@ -61,6 +65,7 @@ export function toOperation(route: RouteConfig, note: OperationNote, toSchema: T
       schema: { type: 'string' },
     })),
   ];
+  const isIdempotent = parameters.some(({ name }) => name === 'Idempotency-Key');
   return {
     operationId: route.operationId,
     tags: route.tags,
@@ -78,7 +83,7 @@ export function toOperation(route: RouteConfig, note: OperationNote, toSchema: T
       ...Object.fromEntries(
         Object.entries(route.responses).map(([status, answer]) => [
           status,
-          toAnswer(Number(status), answer as Answer, note, toSchema),
+          toAnswer(Number(status), answer as Answer, isIdempotent, note, toSchema),
         ]),
       ),
       default: {
@@ -93,11 +98,22 @@ export function toOperation(route: RouteConfig, note: OperationNote, toSchema: T
 type Content = Record<string, { schema: z.ZodType | Json }>;
 type Answer = { description: string; content?: Content };
 
-function toAnswer(status: number, answer: Answer, note: OperationNote, toSchema: ToSchema): Json {
+/** Answers given before the work begins, or by a store that is away, are never those of a key. */
+const neverReplayed = [401, 413, 415, 422, 503];
+
+function toAnswer(
+  status: number,
+  answer: Answer,
+  isIdempotent: boolean,
+  note: OperationNote,
+  toSchema: ToSchema,
+): Json {
   const isProblem = answer.content !== undefined && 'application/problem+json' in answer.content;
   const names: HeaderName[] = ['X-Request-Id', ...(note.headers?.[status] ?? [])];
   if (status === 202) names.push('Location', 'Retry-After');
   if (status === 503 && isProblem) names.push('Retry-After');
+  if (isIdempotent && status === 409) names.push('Retry-After');
+  if (isIdempotent && !neverReplayed.includes(status)) names.push('Idempotent-Replayed');
   return {
     description: note.descriptions?.[status] ?? answer.description,
     headers: refs(names),

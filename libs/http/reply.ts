@@ -9,6 +9,9 @@ const policy = "default-src 'none'; frame-ancestors 'none'";
 
 export type ReplyHeaders = Record<string, string>;
 
+/** An answer as plain values; its headers are those that it has beside the ones of every answer. */
+export type Answer = { status: number; headers: ReplyHeaders; body: string };
+
 /** What every answer says. */
 export function commonHeaders(requestId: string): ReplyHeaders {
   return {
@@ -37,6 +40,8 @@ export function reply(c: Context<Env>, status: number, body: unknown, headers?: 
 
 /** An answer that is JSON text already. */
 export function replyJson(c: Context<Env>, status: number, text: string, headers?: ReplyHeaders): Response {
+  const { record } = c.env;
+  if (record) return record({ status, headers: headers ?? {}, body: text });
   return new Response(text, {
     status,
     headers: withCommon(c, 'application/json; charset=UTF-8', 'no-store', headers),

@@ -3,9 +3,11 @@ import { type ProblemCode, problems } from '@claimline/kernel/error';
 import type { HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { RegExpRouter } from 'hono/router/reg-exp-router';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { readJson } from './body.ts';
 import { parseFields } from './fields.ts';
+import type { Idempotency, Idempotent, Means } from './idempotency.ts';
+import { isKeyed, keyLimits, readKeyedRequest } from './idempotency-key.ts';
 import { problemResponse, replyProblem } from './problem.ts';
 import { type Env, header } from './scope.ts';
 
@@ -26,24 +28,28 @@ export type Operation<Params, Query, Body> = {
   query?: Query;
   body?: Body;
   headers?: z.ZodObject;
+  /** Takes an Idempotency-Key, and how the promise is kept; for every POST that creates, charges or redeems. */
+  idempotent?: Idempotent<Input<Params, Query, Body>>;
   answers: Record<number, { description: string; schema?: z.ZodType; type?: string }>;
   problems?: readonly ProblemCode[];
 };
 
 type Parsed<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined;
 
-/** What a handler gets: its fields, checked. */
+/** What a handler gets: its fields, checked, and what to write with. */
 export type Input<Params, Query, Body> = {
   c: Context<Env>;
   params: Parsed<Params>;
   query: Parsed<Query>;
   body: Parsed<Body>;
-};
+} & Means;
 
 /** What happens around every call; given by the app, so that this house stays without opinions. */
 export type Around = {
   /** Throws an AppError when the caller may not. */
   authorize(c: Context<Env>, access: Access): void;
+  /** Answers requests that carry a key. */
+  idempotency: Idempotency;
   /** Makes an expected failure of what a store threw; what it does not know it gives back. */
   translate(error: unknown): unknown;
   /** Told after every answer: route template, seconds, and the error that made it, if any. */
@@ -88,9 +94,9 @@ export function createRouter(around: Around) {
     operation: Operation<Params, Query, Body>,
     handle: (input: Input<Params, Query, Body>) => Response | Promise<Response>,
   ) {
-    const { access, params, query, body } = operation;
+    const { access, params, query, body, idempotent } = operation;
     const route = operation.path.replaceAll(/\{(\w+)\}/g, ':$1');
-    const { observe } = around;
+    const { observe, idempotency } = around;
 
     const method = operation.method.toUpperCase();
     const app = route.includes(':') ? pattern : literal;
@@ -101,12 +107,21 @@ export function createRouter(around: Around) {
       let failure: unknown;
       try {
         around.authorize(c, access);
-        response = await handle({
+        const paramFields = params && parseFields(params, c.req.param());
+        const queryFields = query && parseFields(query, c.req.query());
+        const sent: unknown = body && (await readJson(c));
+        const input = {
           c,
-          params: params && parseFields(params, c.req.param()),
-          query: query && parseFields(query, c.req.query()),
-          body: body && parseFields(body, await readJson(c)),
-        } as Input<Params, Query, Body>);
+          params: paramFields,
+          query: queryFields,
+          body: body && parseFields(body, sent),
+          sql: idempotency.sql,
+          run: undefined,
+        } as Input<Params, Query, Body>;
+        if (idempotent !== undefined && isKeyed(c)) {
+          const request = readKeyedRequest(c, operation.id, [input.params, input.query, sent]);
+          response = await idempotency.answer(c, request, idempotent, input, handle);
+        } else response = await handle(input);
       } catch (error) {
         failure = around.translate(error);
         response = problemResponse(c, failure);
@@ -148,17 +163,34 @@ function methodOf(method: string | undefined): string {
   return method === 'HEAD' ? 'GET' : (method ?? '');
 }
 
+const keyHeader = {
+  'idempotency-key': z
+    .string()
+    .min(1)
+    .max(keyLimits.lengthMost)
+    .optional()
+    .describe(
+      'A value of your own for this request, such as a UUID, kept 24 hours: the same key with the same body ' +
+        'gets the first answer again, and the work is done once. Not kept is what says to come back: 5xx, ' +
+        'and refusals with Retry-After.',
+    ),
+};
+
 /** Codes that any call with the given parts may answer. */
 function problemsOf(operation: Operation<unknown, unknown, unknown>): ProblemCode[] {
   const codes: ProblemCode[] = [...(operation.problems ?? [])];
   if (operation.params || operation.query || operation.body) codes.push('invalid_request');
   if (operation.body) codes.push('payload_too_large', 'unsupported_media_type');
+  if (operation.idempotent) codes.push('invalid_request', 'idempotency_key_in_use', 'idempotency_key_reused');
   if (operation.access === 'keyed') codes.push('unauthorized');
   return [...new Set<ProblemCode>([...codes, 'unavailable'])];
 }
 
 function describe(registry: OpenAPIRegistry, operation: Operation<z.ZodObject, z.ZodObject, z.ZodType>) {
-  const { params, query, body, headers } = operation;
+  const { params, query, body } = operation;
+  const headers = operation.idempotent
+    ? z.object({ ...operation.headers?.shape, ...keyHeader })
+    : operation.headers;
   const answers = Object.entries(operation.answers).map(([status, { description, schema, type }]) => [
     status,
     { description, ...(schema && { content: { [type ?? 'application/json']: { schema } } }) },

@@ -1,8 +1,12 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
+import type { Answer } from './reply.ts';
 
 /** Hono's environment in this house: Node's own request and response, and the request's id. */
-export type Env = { Bindings: HttpBindings; Variables: { requestId: string } };
+export type Env = { Bindings: HttpBindings & Recording; Variables: { requestId: string } };
+
+/** Where an answer has to be kept before it is sent (idempotency.ts), this takes it down; else undefined. */
+type Recording = { record?: ((answer: Answer) => Response) | undefined };
 
 /** A caller's own request id is kept when it cannot break a header, a log line or a search. */
 const SANE_ID = /^[\w.:-]{1,128}$/;
