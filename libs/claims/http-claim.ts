@@ -151,7 +151,9 @@ export function mountClaiming(
               AbortSignal.any([c.req.raw.signal, stopping]),
             );
       if (boarded.kind !== 'queued') return refuse(c, boarded, false);
-      const state = stateOf(boarded, body.user_id);
+      let state = stateOf(boarded, body.user_id);
+      // Also where what was heard is not believed any more, because the coupon changed in that instant.
+      if (!state.decided && waitS !== null) state = await reader.read(boarded.ticket);
       const applied = waitS === null ? undefined : { 'Preference-Applied': `wait=${waitS}` };
       if (!state.decided || waitS === null) return replyQueued(c, state, boarded.joined, applied);
       return reply(c, 200, viewTicket(state).body, {
