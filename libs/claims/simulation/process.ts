@@ -12,6 +12,12 @@ const limits = {
   resendMs: 200,
 } as const;
 
+/** Calls that a history tells. */
+const told = new Set([
+  ...['gate.admit', 'gate.giveBack', 'gate.settled', 'gate.load', 'gate.sweep', 'queue.add'],
+  ...['queue.take', 'queue.complete', 'roster.want', 'sql.settle'],
+]);
+
 /** A store as processes see it. `outages` counts how often it went away: what was on its way then is lost. */
 export type Store = { name: 'redis' | 'postgres'; isAway: boolean; outages: number };
 
@@ -83,6 +89,7 @@ export function createProcess({
     order.effectMs = Math.max(nowMs() + legMs(0) + lateMs, order.effectMs);
     await sleep(order.effectMs - nowMs());
     if (store.outages !== outages || fault?.what === 'request lost') throw awayError(store);
+    if (told.has(call)) say(`${name} ${call}`);
     const answer = await settled(effect);
     if (fault?.what === 'crash after') kill();
     const slowMs = fault?.what === 'slow answer' ? fault.ms : 0;

@@ -136,7 +136,7 @@ async function openPair(sql: Sql, { amount, limit }: { amount: number; limit: nu
   }
 
   async function act(one: Step) {
-    if (one.kind === 'settle' || one.kind === 'fail') return run(one);
+    if ('fresh' in one) return run(one);
     if (one.kind === 'change') return change(one);
     if (one.kind === 'let go') {
       const user = users[one.user] as string;
