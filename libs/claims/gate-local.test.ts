@@ -35,9 +35,12 @@ describe('the gate in this process', () => {
   test('has to be loaded again when it may have missed something, and keeps its line', async () => {
     const coupon = couponFacts();
     await gate.load(coupon, pages([]), []);
-    await admitNew(coupon, 'ada');
+    const ada = nextTicket();
+    await gate.admit(coupon, [{ userId: 'ada', ticket: ada }], undefined);
+    expect(await gate.find(coupon.id, ada)).not.toHaveProperty('mayBeDecided');
     expect(gate.couponsInLine()).toContain(coupon.id);
     gate.forgetAll();
+    expect(await gate.find(coupon.id, ada)).toMatchObject({ userId: 'ada', mayBeDecided: true });
     expect(await admitNew(coupon, 'ada')).toBe('load');
     await gate.load(coupon, pages([]), []);
     expect(await admitNew(coupon, 'ada')).toMatchObject({ kind: 'joined' });

@@ -17,6 +17,8 @@ type Memory = {
 /** The gate of one API process where there is no Redis. It hears what was settled through Postgres. */
 export function createLocalGate(): Gate {
   const memories = new LRUCache<string, Memory>({ max: gateLimits.couponsMost });
+  /** Who was in line before this may have been decided unheard. */
+  let heardSinceMs = Number.NEGATIVE_INFINITY;
   // A line that is being loaded was read before these were decided: they must not be put back in it.
   const justDecided = new LRUCache<string, true>({ max: gateLimits.justDecidedMost });
 
@@ -142,7 +144,9 @@ export function createLocalGate(): Gate {
     async find(couponId, ticket) {
       const memory = memories.get(couponId);
       const place = memory?.tickets.get(ticket);
-      return memory && place ? { userId: place.userId, line: place.line, state: lineState(memory) } : null;
+      if (!memory || !place) return null;
+      const found = { userId: place.userId, line: place.line, state: lineState(memory) };
+      return place.admittedMs <= heardSinceMs ? { ...found, mayBeDecided: true } : found;
     },
 
     async readLine(couponId) {
@@ -160,6 +164,7 @@ export function createLocalGate(): Gate {
     },
 
     forgetAll() {
+      heardSinceMs = performance.now();
       for (const memory of memories.values()) memory.coupon = null;
     },
 

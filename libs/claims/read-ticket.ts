@@ -107,12 +107,13 @@ export function createTicketReader({ sql, gate, engine, tickets, outcomes }: Hou
       if (heard) return asDecided(heard);
       // A shared gate hears of an outcome a moment after we do.
       const place = outcomes.isDecided(ticket) ? null : await gate.find(couponId, ticket);
-      if (place) {
-        const couponName = await nameOf(couponId);
-        return { ticket, createdAtMs, couponName, decided: null, ...place };
-      }
-      const stored = await readDecided(ticket);
+      const stored = place && !place.mayBeDecided ? undefined : await readDecided(ticket);
       if (stored) return asDecided(stored);
+      if (place) {
+        const { userId, line, state } = place;
+        const couponName = await nameOf(couponId);
+        return { ticket, createdAtMs, couponName, userId, decided: null, line, state };
+      }
       const queued = await findInQueue(couponId, ticket);
       // Decided between the two looks, or truly nowhere.
       const late = await readDecided(ticket);

@@ -1,5 +1,6 @@
 import type { Clients } from './client.ts';
 import { couponNames, type HandChange, people, type Step } from './schedule.ts';
+import type { Coupon } from './tables.ts';
 import type { World } from './world.ts';
 
 const hourMs = 3_600_000;
@@ -7,42 +8,58 @@ const soonMs = 40;
 
 /** Does one step of a schedule, without waiting for what comes of it. */
 export function act(world: World, clients: Clients, step: Step): void {
-  const { stores, oracle, history, faults } = world;
   switch (step.do) {
-    case 'claim': {
-      const api = world.api(step.api);
-      const name = couponNames[step.coupon] as string;
-      if (api) for (const person of step.people) void clients.claim(api, name, people[person] as string, step.waits);
-      return;
-    }
-    case 'poll': {
-      const api = world.api(step.api);
-      const ticket = [...clients.told.keys()][step.ticket];
-      if (api && ticket) void clients.read(api, ticket);
-      return;
-    }
+    case 'claim':
+      claim(world, clients, step);
+      break;
+    case 'poll':
+      poll(world, clients, step);
+      break;
     case 'hand':
-      return changeByHand(world, step.coupon, step.change);
+      changeByHand(world, step.coupon, step.change);
+      break;
     case 'fault':
-      return faults.arm(step);
+      world.faults.arm(step);
+      break;
     case 'kill':
-      return world.at(step.side, step.nth).process.kill();
+      world.at(step.side, step.nth).process.kill();
+      break;
     case 'freeze':
-      return world.at(step.side, step.nth).process.freeze(step.ms);
-    case 'deafen': {
-      const changes = world.api(step.api)?.changes;
-      history.say(`api ${1 + (step.api % world.apiCount)}: notifications ${step.how} for ${step.ms} ms`);
-      if (step.how === 'cut') changes?.cut(step.ms);
-      else changes?.delay(step.ms);
-      return;
-    }
+      world.at(step.side, step.nth).process.freeze(step.ms);
+      break;
+    case 'deafen':
+      deafen(world, step);
+      break;
     case 'outage':
-      return void world.takeAway(stores[step.store], step.ms);
+      void world.takeAway(world.stores[step.store], step.ms);
+      break;
     case 'empty':
-      return empty(world, step.what);
+      empty(world, step.what);
+      break;
     case 'job':
-      return handleJob(world, step);
+      handleJob(world, step);
   }
+}
+
+function claim(world: World, clients: Clients, step: Step & { do: 'claim' }): void {
+  const api = world.api(step.api);
+  const name = couponNames[step.coupon] as string;
+  if (!api) return;
+  for (const person of step.people) void clients.claim(api, name, people[person] as string, step.waits);
+}
+
+function poll(world: World, { told, read }: Clients, step: Step & { do: 'poll' }): void {
+  const api = world.api(step.api);
+  const ticket = [...told.keys()][step.ticket];
+  if (api && ticket) void read(api, ticket);
+}
+
+function deafen({ api, history }: World, { how, ms, api: nth }: Step & { do: 'deafen' }): void {
+  const one = api(nth);
+  if (!one) return;
+  history.say(`${one.process.name}: notifications ${how} for ${ms} ms`);
+  if (how === 'cut') one.changes.cut(ms);
+  else one.changes.delay(ms);
 }
 
 function empty({ stores, history }: World, what: 'gate' | 'queue' | 'redis'): void {
@@ -65,43 +82,55 @@ function handleJob({ stores, history }: World, { what, nth }: Step & { do: 'job'
   if (what === 'lose') stores.queue.lose(lane, job.id);
   if (what === 'retry') stores.queue.retry(lane, job.id);
   if (what === 'shuffle') stores.queue.shuffle(lane);
+  if (what !== 'lose') stores.roster.want(lane);
   if (what === 'repeat') stores.queue.add(lane, { ...job, id: `${job.id} again` });
 }
 
-function changeByHand({ stores, oracle, history, createCoupon }: World, nth: number, change: HandChange): void {
+function changeByHand(
+  { stores, oracle, history, createCoupon }: World,
+  nth: number,
+  change: HandChange,
+): void {
   const { tables } = stores;
   const name = couponNames[nth] as string;
   const coupon = tables.rows.coupons.get(name);
   history.say(`by hand, ${name}: ${Object.values(change).join(' ')}`);
-  if (change.to === 'create') return createCoupon(nth);
-  if (!coupon) return;
+  if (change.to === 'create') createCoupon(nth);
+  else if (change.to === 'delete') {
+    oracle.willDelete(name);
+    tables.remove(name);
+  } else if (change.to === 'let go') {
+    const userId = people[change.person] as string;
+    oracle.willDelete(name, userId);
+    tables.letGo(name, userId);
+  } else if (coupon) tables.change(name, valuesOf(change, coupon, Date.now()));
+}
+
+type PlainChange = Exclude<HandChange, { to: 'create' | 'delete' | 'let go' }>;
+
+/** The columns that a change by hand sets. */
+function valuesOf(change: PlainChange, coupon: Coupon, nowMs: number): Partial<Coupon> {
   const { amount, remaining } = coupon;
   switch (change.to) {
     case 'raise':
-      return tables.change(name, { amount: amount + change.by, remaining: remaining + change.by });
+      return { amount: amount + change.by, remaining: remaining + change.by };
     case 'lower': {
       const by = Math.min(change.by, remaining, amount - 1);
-      return tables.change(name, { amount: amount - by, remaining: remaining - by });
+      return { amount: amount - by, remaining: remaining - by };
     }
     case 'limit':
-      return tables.change(name, { limit: change.by });
+      return { limit: change.by };
     case 'pause':
-      return tables.change(name, { status: 'paused' });
+      return { status: 'paused' };
     case 'end':
-      return tables.change(name, { status: 'ended' });
+      return { status: 'ended' };
     case 'open':
-      return tables.change(name, { status: 'active', startsAtMs: null, endsAtMs: null });
+      return { status: 'active', startsAtMs: null, endsAtMs: null };
     case 'over':
-      return tables.change(name, { startsAtMs: null, endsAtMs: Date.now() - hourMs });
+      return { startsAtMs: null, endsAtMs: nowMs - hourMs };
     case 'later':
-      return tables.change(name, { startsAtMs: Date.now() + hourMs, endsAtMs: null });
+      return { startsAtMs: nowMs + hourMs, endsAtMs: null };
     case 'soon':
-      return tables.change(name, { startsAtMs: Date.now() + soonMs, endsAtMs: Date.now() + 2 * soonMs });
-    case 'delete':
-      oracle.willDelete(name);
-      return tables.remove(name);
-    case 'let go':
-      oracle.willDelete(name, people[change.person]);
-      return tables.letGo(name, people[change.person] as string);
+      return { startsAtMs: nowMs + soonMs, endsAtMs: nowMs + 2 * soonMs };
   }
 }

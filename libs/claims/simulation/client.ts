@@ -22,7 +22,6 @@ export type Clients = ReturnType<typeof createClients>;
 export function createClients({ oracle, history, api: apiAt }: World) {
   /** Tickets that somebody was told. */
   const told = new Map<string, { userId: string; name: string }>();
-  const signal = new AbortController().signal;
 
   /** One request; resolves with what was told, or with null when it was answered 503. */
   async function claim(api: Api, name: string, userId: string, waits: boolean): Promise<Boarded | null> {
@@ -33,7 +32,7 @@ export function createClients({ oracle, history, api: apiAt }: World) {
     history.say(`${userId} claims ${name} at ${api.process.name}${waits ? ' and waits' : ''}`);
     try {
       const boarded = waits
-        ? await api.verb.claimAndWait(name, wish, limits.waitMs, signal)
+        ? await api.verb.claimAndWait(name, wish, limits.waitMs, new AbortController().signal)
         : await api.verb.claim(name, wish);
       judge(api, asking, boarded, startedMs);
       return boarded;

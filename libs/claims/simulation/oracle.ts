@@ -39,9 +39,7 @@ export function createOracle(rows: () => Rows, clockMs: () => number) {
       grants.set(coupon.id, all);
       if (claim.sequence !== all.length)
         fail(`P5: grant ${claim.sequence} of ${coupon.name} follows ${all.length - 1} others`);
-      const own = rows().claims.filter(
-        one => one.couponName === coupon.name && one.userId === claim.userId,
-      );
+      const own = rows().claims.filter(one => one.couponName === coupon.name && one.userId === claim.userId);
       if (own.length > coupon.limit)
         fail(`P2: ${claim.userId} has ${own.length} of ${coupon.name}, the limit is ${coupon.limit}`);
     }

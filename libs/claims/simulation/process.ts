@@ -75,7 +75,12 @@ export function createProcess({
     for (const fn of mourners) fn();
   }
 
-  async function once<T>(store: Store, call: string, effect: () => T | Promise<T>, fault?: Fault): Promise<T> {
+  async function once<T>(
+    store: Store,
+    call: string,
+    effect: () => T | Promise<T>,
+    fault?: Fault,
+  ): Promise<T> {
     const n = (calls.get(call) ?? 0) + 1;
     calls.set(call, n);
     const legMs = (leg: number) => Math.floor(draw(seed, name, call, n, leg) * limits.legMs);
@@ -127,9 +132,7 @@ export function createProcess({
       if (fault?.what === 'crash before') kill();
       if (!isAlive) return never();
       const isInsisting = side === 'working' && (store.name === 'redis' || call.startsWith('queue.'));
-      const sent = isInsisting
-        ? untilAnswered(store, call, effect, fault)
-        : once(store, call, effect, fault);
+      const sent = isInsisting ? untilAnswered(store, call, effect, fault) : once(store, call, effect, fault);
       try {
         const hasDeadline = side === 'accepting' && store.name === 'redis';
         return await (hasDeadline ? withDeadline(call, limits.commandMs, sent) : sent);

@@ -1,5 +1,5 @@
 import { backoffMs } from '@claimline/kernel/backoff';
-import { Poison, queueLimits, type Store as QueueStore } from '@claimline/queue/engine';
+import { Poison, type Store as QueueStore, queueLimits } from '@claimline/queue/engine';
 import type { SimulatedProcess, Store } from './process.ts';
 import type { Job, QueueModel } from './queue.ts';
 
@@ -92,9 +92,7 @@ function openWorker(
     const isDead = error instanceof Poison || job.attemptsMade + 1 >= job.attempts;
     const delayMs = backoffMs(job.attemptsMade + 1, { baseMs: queueLimits.retryBaseMs, maxMs: 10_000 });
     const isOwn = await call('fail', () =>
-      isDead
-        ? queue.finish(lane, job.id, token, 'failed')
-        : queue.giveBack(lane, job.id, token, delayMs),
+      isDead ? queue.finish(lane, job.id, token, 'failed') : queue.giveBack(lane, job.id, token, delayMs),
     );
     const { id, data, attemptsMade } = job;
     const tell = listeners.get('failed') as ((job: unknown, error: Error) => void) | undefined;

@@ -45,6 +45,8 @@ export function createRosterModel() {
       wanted.clear();
       owners.clear();
     },
+    /** As the board does for an operator. */
+    want: model.want,
     /** The roster as a process has it, with the network in between. */
     portOf(process: SimulatedProcess, store: Store): Roster {
       return {

@@ -193,9 +193,7 @@ function readModel({ rows }: Tables, name: string) {
   const { coupons, claims, refusals } = rows;
   const coupon = coupons.get(name);
   return {
-    coupons: coupon
-      ? [(({ name: _, startsAtMs: _s, endsAtMs: _e, ...rest }) => rest)({ ...coupon })]
-      : [],
+    coupons: coupon ? [(({ name: _, startsAtMs: _s, endsAtMs: _e, ...rest }) => rest)({ ...coupon })] : [],
     claims: claims
       .filter(claim => claim.couponName === name)
       .map(({ userId, ordinal, sequence, ticket }) => ({ userId, ordinal, sequence, ticket }))

@@ -116,7 +116,14 @@ export function failModel(
   const { claims, refusals } = tables.rows;
   const atMs = tables.clockMs();
   const failed = tickets
-    .map((ticket, i) => ({ ticket, couponId, couponName, userId: users[i] as string, reason: 'failed', atMs }))
+    .map((ticket, i) => ({
+      ticket,
+      couponId,
+      couponName,
+      userId: users[i] as string,
+      reason: 'failed',
+      atMs,
+    }))
     .filter(({ ticket }) => !refusals.has(ticket) && !claims.some(claim => claim.ticket === ticket));
   if (failed.length === 0) return null;
   const outcomes = failed.map(({ ticket, userId }) => [ticket, userId, 'f']);

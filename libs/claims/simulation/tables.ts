@@ -65,8 +65,7 @@ export function createTables(clockMs: () => number, watch: Watch) {
   }
 
   function commit({ coupon, refusals = [], notifications = [] }: Writes, claims: Claim[]) {
-    if (coupon && coupon.remaining < 0)
-      throw Object.assign(new Error('remaining_amount'), { code: '23514' });
+    if (coupon && coupon.remaining < 0) throw Object.assign(new Error('remaining_amount'), { code: '23514' });
     for (const claim of claims) if (rows.claims.some(other => isSamePlace(claim, other))) throw conflict();
     if (claims.some((claim, i) => claims.slice(0, i).some(other => isSamePlace(claim, other))))
       throw conflict();

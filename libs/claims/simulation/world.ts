@@ -104,12 +104,12 @@ export function createWorld({ seed, isShared, apis, workers, amounts, limits }: 
     api(nth: number): Api | null {
       return (posts.accepting[nth % apis] as Post).api;
     },
-    apiCount: apis,
     apis: () => posts.accepting.flatMap(post => post.api ?? []),
     isUp: () => posts.accepting.every(post => post.api),
     /** No fault waits any more; what was away is back within `restartMs`. */
     heal() {
       faults.disarm();
+      for (const post of posts.accepting) post.api?.changes.delay(0);
       for (const store of [stores.redis, stores.postgres]) store.isAway = false;
     },
   };
@@ -118,7 +118,9 @@ export function createWorld({ seed, isShared, apis, workers, amounts, limits }: 
 function inBrief(payload: string): string {
   const { outcomes, remaining } = JSON.parse(payload) as { outcomes: unknown[][]; remaining: number | null };
   const said = outcomes.map(([ticket, user, kind, what]) =>
-    kind === 'g' ? `${user} ${ticket} granted ${what}` : `${user} ${ticket} ${kind === 'f' ? 'failed' : what}`,
+    kind === 'g'
+      ? `${user} ${ticket} granted ${what}`
+      : `${user} ${ticket} ${kind === 'f' ? 'failed' : what}`,
   );
   return `${said.join(', ')}; ${remaining ?? 'nothing known'} left`;
 }
