@@ -33,8 +33,6 @@ export function createSharedGate() {
   };
 }
 
-export type SharedGate = ReturnType<typeof createSharedGate>;
-
 async function* inPages<Page>(pages: Page[]) {
   yield* pages;
 }

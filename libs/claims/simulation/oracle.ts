@@ -96,5 +96,3 @@ export function createOracle(rows: () => Rows, clockMs: () => number) {
     },
   };
 }
-
-export type Oracle = ReturnType<typeof createOracle>;

@@ -65,5 +65,3 @@ export function createRosterModel() {
     },
   };
 }
-
-export type RosterModel = ReturnType<typeof createRosterModel>;

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { run } from './run.ts';
 import { type Schedule, schedule } from './schedule.ts';
 
-/** `CLAIMLINE_SEED=2 CLAIMLINE_RUNS=5000 npx vitest run libs/claims/simulation` looks elsewhere. */
+/** `CLAIMLINE_SEED=2 CLAIMLINE_RUNS=5000 npm run simulate` looks elsewhere. */
 const seed = Number(process.env.CLAIMLINE_SEED ?? 1);
 const runs = Number(process.env.CLAIMLINE_RUNS ?? 1000);
 /** As a failure prints it: replays one run of the seed. */
@@ -29,7 +29,7 @@ test(`the claim path keeps its promises in ${runs} simulated sales`, { timeout }
       broken,
       ...[JSON.stringify(setting), ...steps.map(step => `  ${JSON.stringify(step)}`)],
       ...history,
-      `Again: CLAIMLINE_SEED=${seed} CLAIMLINE_PATH=${details.counterexamplePath} npx vitest run libs/claims/simulation`,
+      `Again: CLAIMLINE_SEED=${seed} CLAIMLINE_PATH=${details.counterexamplePath} npm run simulate`,
     ].join('\n'),
   );
 });
