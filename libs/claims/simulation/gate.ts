@@ -1,4 +1,4 @@
-import type { Gate, Holder } from '../gate.ts';
+import type { Gate } from '../gate.ts';
 import { createLocalGate } from '../gate-local.ts';
 import type { SimulatedProcess, Store } from './process.ts';
 
@@ -16,11 +16,7 @@ export function createSharedGate() {
       return {
         isShared: true,
         admit: (...args) => call('admit', () => memory.admit(...args)),
-        async load(coupon, held, inLine) {
-          const pages: Holder[][] = [];
-          for await (const page of held) pages.push(page);
-          await call('load', () => memory.load(coupon, inPages(pages), inLine));
-        },
+        load: (...args) => call('load', () => memory.load(...args)),
         settled: news => call('settled', () => memory.settled(news)),
         giveBack: (...args) => call('giveBack', () => memory.giveBack(...args)),
         find: (...args) => call('find', () => memory.find(...args)),
@@ -31,8 +27,4 @@ export function createSharedGate() {
       };
     },
   };
-}
-
-async function* inPages<Page>(pages: Page[]) {
-  yield* pages;
 }

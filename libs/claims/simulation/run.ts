@@ -81,10 +81,10 @@ async function seeDecided({ apis, oracle }: World, { told, read }: Clients, { st
     await sleep(limits.lookEveryMs);
   }
 
-  /** Where a store was emptied or its claim deleted, or where it never reached the queue for a fault. */
+  /** Where a store was emptied or its claim deleted, or where its process died between gate and queue. */
   function mayBeLost(ticket: string): boolean {
     if (steps.some(isLossy) || oracle.deleted.has(ticket)) return true;
-    return !oracle.added.has(ticket) && steps.some(isMisfortune);
+    return !oracle.added.has(ticket) && steps.some(isDeath);
   }
 }
 
@@ -123,6 +123,11 @@ function checkLineOrder({ oracle }: World): void {
 
 function isMisfortune({ do: what }: Step): boolean {
   return what !== 'claim' && what !== 'poll' && what !== 'hand';
+}
+
+function isDeath(step: Step): boolean {
+  if (step.do === 'fault') return step.side === 'accepting' && step.what.startsWith('crash');
+  return step.do === 'kill' && step.side === 'accepting';
 }
 
 function isLossy(step: Step): boolean {

@@ -7,11 +7,12 @@ export const couponNames = ['one', 'two'] as const;
 /** Calls at which something may happen; see the ports. */
 const calls = {
   accepting: [
-    ...(['gate.admit', 'gate.giveBack', 'gate.load', 'gate.find'] as const),
-    ...(['queue.add', 'queue.list', 'roster.want', 'sql.read'] as const),
+    ...(['gate.admit', 'gate.admit', 'gate.giveBack', 'gate.load', 'gate.find'] as const),
+    ...(['queue.add', 'queue.add', 'queue.list', 'roster.want', 'sql.read'] as const),
   ],
   working: [
-    ...(['sql.settle', 'gate.settled', 'gate.sweep', 'queue.take', 'queue.complete'] as const),
+    ...(['sql.settle', 'sql.settle', 'gate.settled', 'gate.sweep'] as const),
+    ...(['queue.take', 'queue.complete'] as const),
     ...(['roster.take', 'roster.renew', 'roster.leave', 'roster.want'] as const),
   ],
 } as const;
@@ -53,8 +54,8 @@ export type Schedule = {
 };
 
 const restMs = fc.oneof(
-  { weight: 6, arbitrary: fc.integer({ min: 0, max: 6 }) },
-  { weight: 3, arbitrary: fc.constantFrom(20, 200, 900) },
+  { weight: 9, arbitrary: fc.integer({ min: 0, max: 6 }) },
+  { weight: 2, arbitrary: fc.constantFrom(20, 200, 900) },
   { weight: 1, arbitrary: fc.constantFrom(2500, 6000, 13_000) },
 );
 const ms = fc.constantFrom(5, 60, 700, 2500, 5500, 9000);
@@ -83,7 +84,7 @@ const ordinary = [
     weight: 2,
     arbitrary: fc.record({ do: fc.constant('poll' as const), ticket: fc.nat({ max: 20 }), api: nth, restMs }),
   },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('hand' as const), coupon, change, restMs }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('hand' as const), coupon, change, restMs }) },
 ];
 
 const faultAt = <Side extends 'accepting' | 'working'>(on: Side) =>
