@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { found } from './found.ts';
 import { run } from './run.ts';
 import { type Schedule, schedule } from './schedule.ts';
 
@@ -32,6 +33,10 @@ test(`the claim path keeps its promises in ${runs} simulated sales`, { timeout }
       `Again: CLAIMLINE_SEED=${seed} CLAIMLINE_PATH=${details.counterexamplePath} npm run simulate`,
     ].join('\n'),
   );
+});
+
+test.each(found)('once found: %s', async (_, one) => {
+  expect((await run(one, { isKept: false })).broken).toBeNull();
 });
 
 test('a run happens the same way again', async () => {
