@@ -56,10 +56,11 @@ export function createStores({
 function createTickets(): Tickets {
   const issued: { couponId: string; createdAtMs: number }[] = [];
   return {
-    issue(couponId, createdAtMs) {
-      issued.push({ couponId, createdAtMs });
-      return `t${String(issued.length).padStart(4, '0')}`;
-    },
+    issue: (couponId, createdAtMs, count) =>
+      Array.from({ length: count }, () => {
+        issued.push({ couponId, createdAtMs });
+        return `t${String(issued.length).padStart(4, '0')}`;
+      }),
     read: ticket => issued[Number(ticket.slice(1)) - 1] ?? null,
   };
 }
