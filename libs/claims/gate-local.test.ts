@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { gateSuite } from './gate.testsuite.ts';
 import { createLocalGate } from './gate-local.ts';
-import { couponFacts, nextTicket, pages, refused, settledNews } from './testing.ts';
+import { couponFacts, granted, nextTicket, pages, refused, settledNews } from './testing.ts';
 
 describe('the gate in this process', () => {
   const gate = createLocalGate();
@@ -32,12 +32,26 @@ describe('the gate in this process', () => {
     expect(await gate.find(coupon.id, ada.ticket)).toBeNull();
   });
 
+  test('keeps a holder of whom it hears while it reads who holds a claim', async () => {
+    const coupon = couponFacts();
+    const ticket = nextTicket();
+    async function* nobodyYet() {
+      yield [];
+      await gate.settled(settledNews(coupon, {}, [[ticket, granted('ada')]]));
+    }
+    await gate.load(coupon, nobodyYet(), []);
+    expect(await admitNew(coupon, 'ada')).toMatchObject({ reason: 'already_claimed', heldTicket: ticket });
+  });
+
   test('has to be loaded again when it may have missed something, and keeps its line', async () => {
     const coupon = couponFacts();
     await gate.load(coupon, pages([]), []);
-    await admitNew(coupon, 'ada');
+    const ada = nextTicket();
+    await gate.admit(coupon, [{ userId: 'ada', ticket: ada }], undefined);
+    expect(await gate.find(coupon.id, ada)).not.toHaveProperty('mayBeDecided');
     expect(gate.couponsInLine()).toContain(coupon.id);
     gate.forgetAll();
+    expect(await gate.find(coupon.id, ada)).toMatchObject({ userId: 'ada', mayBeDecided: true });
     expect(await admitNew(coupon, 'ada')).toBe('load');
     await gate.load(coupon, pages([]), []);
     expect(await admitNew(coupon, 'ada')).toMatchObject({ kind: 'joined' });

@@ -2,11 +2,16 @@ import type { CouponFacts } from '@claimline/coupons';
 import { LRUCache } from 'lru-cache';
 import { type Candidate, closedReason, type Gate, gateLimits, type Holder, type Verdict } from './gate.ts';
 import { type LineState, lineLimits } from './line.ts';
+import type { Decision } from './outcome.ts';
+
+type Held = Map<string, { count: number; ticket: string }>;
 
 /** What one process remembers of one coupon; see gate/admit.lua for the same in Redis. */
 type Memory = {
   coupon: CouponFacts | null;
-  held: Map<string, { count: number; ticket: string }>;
+  held: Held;
+  /** What was heard while a load reads who holds a claim, for each load under way. */
+  heardMeanwhile: Set<{ epoch: number; held: Held }>;
   queued: Map<string, { line: number; ticket: string }>;
   tickets: Map<string, { line: number; admittedMs: number; userId: string }>;
   line: number;
@@ -17,6 +22,8 @@ type Memory = {
 /** The gate of one API process where there is no Redis. It hears what was settled through Postgres. */
 export function createLocalGate(): Gate {
   const memories = new LRUCache<string, Memory>({ max: gateLimits.couponsMost });
+  /** Who was in line before this may have been decided unheard. */
+  let heardSinceMs = Number.NEGATIVE_INFINITY;
   // A line that is being loaded was read before these were decided: they must not be put back in it.
   const justDecided = new LRUCache<string, true>({ max: gateLimits.justDecidedMost });
 
@@ -26,6 +33,7 @@ export function createLocalGate(): Gate {
       memory = {
         coupon: null,
         held: new Map(),
+        heardMeanwhile: new Set(),
         queued: new Map(),
         tickets: new Map(),
         line: 0,
@@ -102,11 +110,18 @@ export function createLocalGate(): Gate {
     },
 
     async load(coupon, held, inLine) {
-      const holders: Holder[] = [];
-      for await (const page of held) holders.push(...page);
       const memory = memoryOf(coupon.id);
+      const holders: Holder[] = [];
+      const heard = { epoch: coupon.epoch, held: new Map() };
+      memory.heardMeanwhile.add(heard);
+      try {
+        for await (const page of held) holders.push(...page);
+      } finally {
+        memory.heardMeanwhile.delete(heard);
+      }
       if (memory.coupon && memory.coupon.epoch >= coupon.epoch) return;
       memory.held = new Map(holders.map(one => [one.userId, { count: one.count, ticket: one.ticket }]));
+      for (const [userId, one] of heard.held) memory.held.set(userId, one);
       for (const one of inLine) {
         if (memory.queued.has(one.userId) || justDecided.has(one.ticket)) continue;
         enter(memory, one);
@@ -123,11 +138,11 @@ export function createLocalGate(): Gate {
       for (const [ticket, decision] of news.decisions) {
         justDecided.set(ticket, true);
         if (leave(memory, ticket)) left++;
-        if (!isSameEpoch) continue;
-        const { userId } = decision;
-        if (decision.status === 'granted') memory.held.set(userId, { count: decision.held, ticket });
-        if (decision.status === 'refused' && decision.heldTicket)
-          memory.held.set(userId, { count: Number.MAX_SAFE_INTEGER, ticket: decision.heldTicket });
+        const holds = holdingAfter(ticket, decision);
+        if (!holds) continue;
+        if (isSameEpoch) memory.held.set(decision.userId, holds);
+        for (const one of memory.heardMeanwhile)
+          if (one.epoch === news.state?.epoch) one.held.set(decision.userId, holds);
       }
       if (left > 0) countRate(memory, left);
       if (memory.coupon && news.state && isSameEpoch && memory.coupon.revision < news.state.revision)
@@ -142,7 +157,9 @@ export function createLocalGate(): Gate {
     async find(couponId, ticket) {
       const memory = memories.get(couponId);
       const place = memory?.tickets.get(ticket);
-      return memory && place ? { userId: place.userId, line: place.line, state: lineState(memory) } : null;
+      if (!memory || !place) return null;
+      const found = { userId: place.userId, line: place.line, state: lineState(memory) };
+      return place.admittedMs <= heardSinceMs ? { ...found, mayBeDecided: true } : found;
     },
 
     async readLine(couponId) {
@@ -160,6 +177,7 @@ export function createLocalGate(): Gate {
     },
 
     forgetAll() {
+      heardSinceMs = performance.now();
       for (const memory of memories.values()) memory.coupon = null;
     },
 
@@ -167,4 +185,12 @@ export function createLocalGate(): Gate {
       return [...memories.entries()].filter(([, memory]) => memory.tickets.size > 0).map(([id]) => id);
     },
   };
+}
+
+/** What a person is known to hold by a decision; who was only told that they hold one holds as many as one can. */
+function holdingAfter(ticket: string, decision: Decision) {
+  if (decision.status === 'granted') return { count: decision.held, ticket };
+  if (decision.status === 'refused' && decision.heldTicket)
+    return { count: Number.MAX_SAFE_INTEGER, ticket: decision.heldTicket };
+  return null;
 }

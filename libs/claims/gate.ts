@@ -39,8 +39,11 @@ export type Gate = {
   settled(news: Settled): Promise<void>;
   /** Takes admissions back whose job was not added. */
   giveBack(couponId: string, entries: Candidate[]): Promise<void>;
-  /** An undecided ticket's person and line number, with the state of the line. */
-  find(couponId: string, ticket: string): Promise<{ userId: string; line: number; state: LineState } | null>;
+  /**
+   * An undecided ticket's person and line number, with the state of the line. `mayBeDecided` where its
+   * outcome may have gone unheard, see {@link Gate.forgetAll}.
+   */
+  find(couponId: string, ticket: string): Promise<Place | null>;
   readLine(couponId: string): Promise<LineState>;
   /**
    * Gives back admissions older than `olderThanMs`. To be called only when the lane has no job:
@@ -56,6 +59,7 @@ export type Gate = {
 
 export type Candidate = { userId: string; ticket: string };
 export type Holder = { userId: string; count: number; ticket: string };
+export type Place = { userId: string; line: number; state: LineState; mayBeDecided?: true };
 export type InLine = Candidate & { line: number };
 
 export type Verdict =

@@ -22,7 +22,7 @@ export type TicketState = {
 
 const nobodyInLine: LineState = { inLine: 0, done: 0, perSecond: null };
 
-const limits = {
+export const readerLimits = {
   /** Names of coupons by identity that are remembered. */
   namesMost: 50_000,
   /** A lane is searched for lost tickets at most this often; the answer is shared meanwhile. */
@@ -38,13 +38,13 @@ type House = { sql: Sql; gate: Gate; engine: Engine; tickets: Tickets; outcomes:
  * has neither an outcome nor a place in line.
  */
 export function createTicketReader({ sql, gate, engine, tickets, outcomes }: House) {
-  const names = new LRUCache<string, string>({ max: limits.namesMost });
+  const names = new LRUCache<string, string>({ max: readerLimits.namesMost });
   const searches = new LRUCache<
     string,
     Promise<{ byTicket: Map<string, { userId: string }>; isComplete: boolean }>
   >({
-    max: limits.namesMost,
-    ttl: limits.searchEveryMs,
+    max: readerLimits.namesMost,
+    ttl: readerLimits.searchEveryMs,
   });
 
   async function nameOf(couponId: string): Promise<string> {
@@ -69,7 +69,7 @@ export function createTicketReader({ sql, gate, engine, tickets, outcomes }: Hou
     const queued = byTicket.get(ticket);
     if (!queued && !isComplete)
       throw new AppError('unavailable', 'the line is too long to look for this ticket now, try again', {
-        retryAfterSeconds: limits.longLineRetryS,
+        retryAfterSeconds: readerLimits.longLineRetryS,
       });
     return queued;
   }
@@ -107,12 +107,13 @@ export function createTicketReader({ sql, gate, engine, tickets, outcomes }: Hou
       if (heard) return asDecided(heard);
       // A shared gate hears of an outcome a moment after we do.
       const place = outcomes.isDecided(ticket) ? null : await gate.find(couponId, ticket);
-      if (place) {
-        const couponName = await nameOf(couponId);
-        return { ticket, createdAtMs, couponName, decided: null, ...place };
-      }
-      const stored = await readDecided(ticket);
+      const stored = place && !place.mayBeDecided ? undefined : await readDecided(ticket);
       if (stored) return asDecided(stored);
+      if (place) {
+        const { userId, line, state } = place;
+        const couponName = await nameOf(couponId);
+        return { ticket, createdAtMs, couponName, userId, decided: null, line, state };
+      }
       const queued = await findInQueue(couponId, ticket);
       // Decided between the two looks, or truly nowhere.
       const late = await readDecided(ticket);

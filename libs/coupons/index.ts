@@ -1,3 +1,3 @@
-export { type Directory, openDirectory } from './directory.ts';
+export { type Directory, directoryLimits, openDirectory } from './directory.ts';
 export type { CouponFacts } from './facts.ts';
 export { nameParams } from './schemas.ts';

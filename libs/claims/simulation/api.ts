@@ -1,0 +1,51 @@
+import { openDirectory } from '@claimline/coupons';
+import { createEngine } from '@claimline/queue/engine';
+import { createClaimVerb } from '../claim.ts';
+import { createLocalGate } from '../gate-local.ts';
+import { createLoadGate } from '../load-gate.ts';
+import { openOutcomes } from '../outcomes.ts';
+import { createTicketReader } from '../read-ticket.ts';
+import { sweepLine } from '../sweep.ts';
+import { createTrains } from '../train.ts';
+import { createListening } from './listening.ts';
+import { createSql } from './postgres.ts';
+import type { SimulatedProcess } from './process.ts';
+import { createQueuePorts } from './queue-ports.ts';
+import type { Stores } from './stores.ts';
+
+/** As in ../http.ts. */
+const sweepMs = 5000;
+
+export type Api = Awaited<ReturnType<typeof openApi>> & { process: SimulatedProcess };
+
+/** The accepting side of claims, put together as in ../http.ts, on simulated stores. */
+export async function openApi(process: SimulatedProcess, stores: Stores) {
+  const { tickets, seed, tables } = stores;
+  const sql = createSql(process, stores.postgres, tables, seed);
+  const changes = createListening(process, {
+    ...{ store: stores.postgres, listeners: stores.listeners, clockMs: tables.clockMs, seed },
+  });
+  const engine = createEngine(
+    {
+      ...{ kind: 'redis', scripts: null, roster: stores.roster.portOf(process, stores.queueStore) },
+      ...createQueuePorts(process, {
+        ...{ store: stores.queueStore, queue: stores.queue, onAdded: stores.onAdded },
+      }),
+      ping: () => process.call(stores.queueStore, 'queue.ping', () => {}),
+      async close() {},
+    },
+    stores.onError,
+  );
+  const gate = stores.gate ? stores.gate.portOf(process, stores.redis) : createLocalGate();
+  const directory = await openDirectory(sql, changes);
+  const outcomes = await openOutcomes({ changes, gate, tickets });
+  const reader = createTicketReader({ sql, gate, engine, tickets, outcomes });
+  const loadGate = createLoadGate({ sql, gate, engine });
+  const trains = createTrains({ directory, changes, gate, loadGate, engine, tickets });
+  const verb = createClaimVerb({ directory, gate, trains, outcomes, reader });
+  const sweeper = setInterval(() => {
+    for (const id of gate.couponsInLine()) sweepLine({ engine, gate }, id).catch(() => {});
+  }, sweepMs);
+  process.onKilled(() => clearInterval(sweeper));
+  return { process, changes, reader, verb };
+}

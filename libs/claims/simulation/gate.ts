@@ -1,0 +1,30 @@
+import type { Gate } from '../gate.ts';
+import { createLocalGate } from '../gate-local.ts';
+import type { SimulatedProcess, Store } from './process.ts';
+
+/** One gate for all processes, as in Redis: the local one's memory, which can be lost. */
+export function createSharedGate() {
+  let memory = createLocalGate();
+  return {
+    clear() {
+      memory = createLocalGate();
+    },
+    /** The gate as a process has it, with the network in between. */
+    portOf(process: SimulatedProcess, store: Store): Gate {
+      const call = <T>(name: string, effect: () => T | Promise<T>) =>
+        process.call(store, `gate.${name}`, effect);
+      return {
+        isShared: true,
+        admit: (...args) => call('admit', () => memory.admit(...args)),
+        load: (...args) => call('load', () => memory.load(...args)),
+        settled: news => call('settled', () => memory.settled(news)),
+        giveBack: (...args) => call('giveBack', () => memory.giveBack(...args)),
+        find: (...args) => call('find', () => memory.find(...args)),
+        readLine: id => call('readLine', () => memory.readLine(id)),
+        sweep: (...args) => call('sweep', () => memory.sweep(...args)),
+        forgetAll() {},
+        couponsInLine: () => [],
+      };
+    },
+  };
+}

@@ -1,0 +1,146 @@
+/** A coupon's row, as far as settle looks at it; see db/migrations/0001_coupons_and_claims.sql. */
+export type Coupon = {
+  id: string;
+  name: string;
+  amount: number;
+  remaining: number;
+  granted: number;
+  claimed: number;
+  limit: number;
+  status: 'active' | 'paused' | 'ended';
+  startsAtMs: number | null;
+  endsAtMs: number | null;
+  revision: number;
+  epoch: number;
+};
+export type Claim = {
+  id: number;
+  userId: string;
+  couponName: string;
+  ordinal: number;
+  sequence: number;
+  ticket: string;
+  atMs: number;
+};
+export type Refusal = {
+  ticket: string;
+  couponId: string;
+  couponName: string;
+  userId: string;
+  reason: string;
+  atMs: number;
+};
+
+/** What a statement sees: rows are never changed in place, so the lists of an instant are a snapshot. */
+export type Rows = {
+  readonly coupons: ReadonlyMap<string, Readonly<Coupon>>;
+  readonly claims: readonly Readonly<Claim>[];
+  readonly refusals: ReadonlyMap<string, Readonly<Refusal>>;
+};
+
+/** What one statement writes, all of it or nothing. */
+export type Writes = {
+  coupon?: Coupon;
+  claims?: Omit<Claim, 'id'>[];
+  refusals?: Refusal[];
+  notifications?: { channel: string; payload: string }[];
+};
+
+export type Watch = {
+  /** After a commit. */
+  committed(granted: Claim[]): void;
+  notify(channel: string, payload: string): void;
+};
+
+/** A model of the tables, their constraints and their triggers, by the coupon's name. */
+export function createTables(clockMs: () => number, watch: Watch) {
+  let rows: Rows = { coupons: new Map(), claims: [], refusals: new Map() };
+  let lastId = 0;
+
+  const announce = (name: string) => watch.notify('claimline_coupons', name);
+
+  /** Numbers of new claims, which are drawn before the constraints are looked at. */
+  function draw(claims: Omit<Claim, 'id'>[]): Claim[] {
+    return claims.map(claim => ({ ...claim, id: ++lastId }));
+  }
+
+  function commit({ coupon, refusals = [], notifications = [] }: Writes, claims: Claim[]) {
+    if (coupon && coupon.remaining < 0) throw Object.assign(new Error('remaining_amount'), { code: '23514' });
+    for (const claim of claims) if (rows.claims.some(other => isSamePlace(claim, other))) throw conflict();
+    if (claims.some((claim, i) => claims.slice(0, i).some(other => isSamePlace(claim, other))))
+      throw conflict();
+    rows = {
+      coupons: coupon ? new Map(rows.coupons).set(coupon.name, coupon) : rows.coupons,
+      claims: claims.length > 0 ? [...rows.claims, ...claims] : rows.claims,
+      refusals:
+        refusals.length > 0
+          ? new Map([...rows.refusals, ...refusals.map(one => [one.ticket, one] as const)])
+          : rows.refusals,
+    };
+    watch.committed(claims);
+    for (const { channel, payload } of notifications) watch.notify(channel, payload);
+  }
+
+  /** By hand: the trigger raises epoch and revision. */
+  function change(name: string, to: Partial<Coupon>) {
+    const coupon = rows.coupons.get(name);
+    if (!coupon) return;
+    const changed = { ...coupon, ...to, epoch: coupon.epoch + 1, revision: coupon.revision + 1 };
+    rows = { ...rows, coupons: new Map(rows.coupons).set(name, changed) };
+    watch.committed([]);
+    announce(name);
+  }
+
+  return {
+    clockMs,
+    get rows() {
+      return rows;
+    },
+    draw,
+    commit,
+    change,
+    insert(coupon: Pick<Coupon, 'id' | 'name' | 'amount'> & Partial<Coupon>) {
+      if (rows.coupons.has(coupon.name)) return;
+      const defaults = { granted: 0, claimed: 0, limit: 1, startsAtMs: null, endsAtMs: null };
+      const row: Coupon = {
+        ...{ ...defaults, remaining: coupon.amount, status: 'active', revision: 1, epoch: 1 },
+        ...coupon,
+      };
+      rows = { ...rows, coupons: new Map(rows.coupons).set(row.name, row) };
+      watch.committed([]);
+      announce(row.name);
+    },
+    /** With its claims. */
+    remove(name: string) {
+      const coupons = new Map(rows.coupons);
+      if (!coupons.delete(name)) return;
+      rows = { ...rows, coupons, claims: rows.claims.filter(claim => claim.couponName !== name) };
+      watch.committed([]);
+      announce(name);
+    },
+    /** Deletes a person's claims on a coupon, which gives nothing back to the stock. */
+    letGo(name: string, userId: string) {
+      const coupon = rows.coupons.get(name);
+      const left = rows.claims.filter(claim => claim.couponName !== name || claim.userId !== userId);
+      const gone = rows.claims.length - left.length;
+      if (!coupon || gone === 0) return;
+      rows = { ...rows, claims: left };
+      change(name, { claimed: coupon.claimed - gone });
+    },
+  };
+}
+
+export type Tables = ReturnType<typeof createTables>;
+
+/** The unique constraints of claims. */
+function isSamePlace(one: Claim, other: Claim): boolean {
+  return (
+    one.ticket === other.ticket ||
+    (one.couponName === other.couponName &&
+      (one.sequence === other.sequence || (one.userId === other.userId && one.ordinal === other.ordinal)))
+  );
+}
+
+function conflict(): Error {
+  return Object.assign(new Error('duplicate key value violates unique constraint'), { code: '23505' });
+}

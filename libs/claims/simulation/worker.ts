@@ -1,0 +1,40 @@
+import { createEngine } from '@claimline/queue/engine';
+import { openHost } from '@claimline/queue/host';
+import { createLocalGate } from '../gate-local.ts';
+import { openLane } from '../lane.ts';
+import { couponOf } from '../lane-name.ts';
+import { sweepLine } from '../sweep.ts';
+import { createSql } from './postgres.ts';
+import type { SimulatedProcess } from './process.ts';
+import { createQueuePorts } from './queue-ports.ts';
+import type { Stores } from './stores.ts';
+
+const lanesMost = 10;
+
+/** A worker, put together as in apps/worker/start.ts and ../jobs.ts, on simulated stores. */
+export async function openWorkerProcess(process: SimulatedProcess, stores: Stores): Promise<void> {
+  const { seed, tables, onError } = stores;
+  const sql = createSql(process, stores.postgres, tables, seed);
+  const engine = createEngine(
+    {
+      ...{ kind: 'redis', scripts: null, roster: stores.roster.portOf(process, stores.queueStore) },
+      ...createQueuePorts(process, {
+        ...{ store: stores.queueStore, queue: stores.queue, onAdded: stores.onAdded },
+      }),
+      ping: () => process.call(stores.queueStore, 'queue.ping', () => {}),
+      async close() {},
+    },
+    onError,
+  );
+  const gate = stores.gate ? stores.gate.portOf(process, stores.redis) : createLocalGate();
+  await openHost({
+    engine,
+    lanesMost,
+    open: lane => openLane(lane, { engine, sql, gate, onError }),
+    async isDone(lane) {
+      const couponId = couponOf(lane);
+      return couponId === null || !gate.isShared || sweepLine({ engine, gate }, couponId);
+    },
+    onError,
+  });
+}
