@@ -42,7 +42,7 @@ export async function openApi(process: SimulatedProcess, stores: Stores) {
   const reader = createTicketReader({ sql, gate, engine, tickets, outcomes });
   const loadGate = createLoadGate({ sql, gate, engine });
   const trains = createTrains({ directory, changes, gate, loadGate, engine, tickets });
-  const verb = createClaimVerb({ directory, gate, trains, outcomes, reader });
+  const verb = createClaimVerb({ directory, gate, tickets, trains, outcomes, reader });
   const sweeper = setInterval(() => {
     for (const id of gate.couponsInLine()) sweepLine({ engine, gate }, id).catch(() => {});
   }, sweepMs);
