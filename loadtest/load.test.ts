@@ -31,6 +31,8 @@ async function serve(answer: RequestListener): Promise<{ users: string[]; plan: 
     path: '/claims',
     body: '{"user_id":"{user}"}',
     userPrefix: 'u-',
+    coupons: 1,
+    burst: 1,
     connections: 8,
     durationMs: Number.POSITIVE_INFINITY,
     requests: Number.POSITIVE_INFINITY,

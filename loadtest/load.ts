@@ -8,10 +8,13 @@ export type LoadPlan = {
   /** Connections are dealt to them in turn. */
   targets: Target[];
   method: string;
-  /** `{user}` in path and body is replaced by a different person in every request. */
+  /** `{user}` in path and body becomes a person, `{coupon}` one of `coupons` numbers, persons in turn. */
   path: string;
   body: string;
   userPrefix: string;
+  coupons: number;
+  /** So many requests at once are of the same person; every burst is of another one. */
+  burst: number;
   connections: number;
   /** No request starts later than this; Infinity when only `requests` ends the run. */
   durationMs: number;
@@ -20,6 +23,8 @@ export type LoadPlan = {
   /** Open model: requests fall due at this rate, whatever the answers do. 0: closed loop. */
   ratePerSecond: number;
   expectedStatuses: number[];
+  /** Hears of each answer that is expected; `bytes` are overwritten afterwards. */
+  onAnswer?: (answer: Answer, bytes: Buffer, userNumber: number) => void;
 };
 
 export type LoadResult = {
@@ -61,6 +66,7 @@ export function runLoad(plan: LoadPlan): Promise<LoadResult> {
     const histogram = createHistogram();
     const requests = new Map<Connection, RequestTemplate>();
     const sentAtMs = new Map<Connection, number>();
+    const userNumbers = new Map<Connection, number>();
     const isOpenModel = plan.ratePerSecond > 0;
     let free: Connection[] = [];
     let started = false;
@@ -118,13 +124,20 @@ export function runLoad(plan: LoadPlan): Promise<LoadResult> {
     }
 
     function sendDue(nowMs: number): void {
-      while (free.length > 0 && nowMs < lastSendMs && isNextDue(nowMs)) send(free.pop()!, nowMs);
+      while (isBurstFree() && nowMs < lastSendMs && isNextDue(nowMs)) send(free.pop()!, nowMs);
       if (inFlight === 0 && (nowMs >= lastSendMs || isLastSent(nowMs))) finish();
+    }
+
+    /** A burst starts only when there are connections for all of it. */
+    function isBurstFree(): boolean {
+      return free.length >= plan.burst - (sent % plan.burst);
     }
 
     function send(connection: Connection, nowMs: number): void {
       const request = requests.get(connection)!;
-      addressTo(request, sent);
+      const userNumber = Math.floor(sent / plan.burst);
+      addressTo(request, userNumber);
+      userNumbers.set(connection, userNumber);
       sentAtMs.set(connection, nextDueMs(nowMs));
       sent += 1;
       inFlight += 1;
@@ -142,6 +155,7 @@ export function runLoad(plan: LoadPlan): Promise<LoadResult> {
         fail(new Error(`unexpected status ${answer.status} after ${histogram.total} answers: ${body}`));
         return;
       }
+      plan.onAnswer?.(answer, bytes, userNumbers.get(connection)!);
       // A connection that the server is about to close comes back as a new one.
       if (!answer.closes) free.push(connection);
       sendDue(nowMs);

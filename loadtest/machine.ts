@@ -31,6 +31,20 @@ export function describeMachine(): Machine {
   };
 }
 
+/** A machine in a line of text. */
+export function describeMachineLine(machine: Machine): string {
+  return [
+    machine.cpu,
+    `${machine.cores} cores shared by everything`,
+    `${machine.memoryGb} GB`,
+    machine.platform,
+    `Node ${machine.node}`,
+    `data on ${machine.storage}`,
+    `commit ${machine.commit}`,
+    machine.measuredAt,
+  ].join(', ');
+}
+
 function readCommit(): string {
   try {
     const commit = git('rev-parse', '--short=12', 'HEAD');

@@ -13,6 +13,7 @@ function measurement(subject: string, answersPerSecond: number, settledPerSecond
     acceptedPerSecond: answersPerSecond,
     settledPerSecond,
     backlogAtEnd: 0,
+    backlogGrowthPerSecond: 0,
     elapsedMs: 1000,
     cpu: { api: 250, generator: 500 },
   };

@@ -1,0 +1,130 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type Experiment, type Finding, type Lab, TARGETS, type Target } from './bench/finding.ts';
+import { growth } from './bench/growth.ts';
+import { million } from './bench/million.ts';
+import { outcomes } from './bench/outcomes.ts';
+import { FULL, type Plan, QUICK } from './bench/plan.ts';
+import { speed } from './bench/speed.ts';
+import { storm } from './bench/storm.ts';
+import { surge } from './bench/surge.ts';
+import { renderChart } from './chart.ts';
+import { describeMachine } from './machine.ts';
+import { formatSeconds, startProgress } from './progress.ts';
+import { chartOf, mergeResults, type Result, renderResults, replaceFigures } from './results.ts';
+
+/*
+ * Measures the targets that Claimline sets itself, each beside what it is compared with, and prints them with
+ * what was measured, met or missed. Figures never decide success; a wrong count or an unexpected answer does.
+ *
+ * node --import tsx bench.ts [--only T1,T2] [--rounds 5] [--seconds 5] [--connections 256] [--quick]
+ *   [--out folder] [--write]
+ *
+ * Leaves results.md, results.json, results.svg and the plans of the settle statement in the folder. With --write
+ * it also renews these targets in RESULTS.md, results.json and results.svg beside this file.
+ */
+
+const EXPERIMENTS = [speed, outcomes, growth, million, storm, surge];
+const here = import.meta.dirname;
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: TARGETS.join(',') },
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
+    connections: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    out: { type: 'string' },
+    write: { type: 'boolean', default: false },
+  },
+});
+
+function parseTargets(list: string): Set<Target> {
+  return new Set(
+    list.split(',').map(name => {
+      const target = TARGETS.find(known => known === name);
+      if (!target) throw new Error(`--only: there is no target ${name}: ${TARGETS.join(', ')}`);
+      return target;
+    }),
+  );
+}
+
+function parsePlan(): Plan {
+  const plan = values.quick ? QUICK : FULL;
+  const number = (name: 'rounds' | 'seconds' | 'connections') => {
+    const value = values[name] === undefined ? plan[name] : Number(values[name]);
+    if (!(value >= 1)) throw new Error(`--${name} must be a number from 1`);
+    return value;
+  };
+  return {
+    ...plan,
+    rounds: number('rounds'),
+    seconds: number('seconds'),
+    connections: number('connections'),
+  };
+}
+
+function describeConditions(plan: Plan): string {
+  const sizes = plan.quick ? 'QUICK: small sizes, which say little. ' : '';
+  return (
+    `${sizes}Rounds of ${plan.seconds} s, interleaved, medians of ${plan.rounds}; closed loops have ` +
+    `${plan.connections} connections. Every count was exact.`
+  );
+}
+
+const wanted = parseTargets(values.only);
+const plan = parsePlan();
+if (plan.quick && values.write) throw new Error('--write takes no --quick: its figures say little');
+const machine = describeMachine();
+const folder = values.out ?? join(here, 'results', machine.measuredAt.replaceAll(':', '-').slice(0, 19));
+mkdirSync(folder, { recursive: true });
+
+const experiments = EXPERIMENTS.filter(one => one.targets.some(target => wanted.has(target)));
+const totalSeconds = experiments.reduce((sum, one) => sum + one.seconds(plan, wanted), 0);
+const progress = startProgress(totalSeconds);
+progress.tell(
+  `${[...wanted].join(', ')}: about ${formatSeconds(totalSeconds)} min. ${describeConditions(plan)}`,
+);
+
+async function runAll(all: Experiment[], lab: Lab): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const experiment of all) findings.push(...(await experiment.run(lab)));
+  return findings;
+}
+
+function readResults(file: string): Result[] {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Result[]) : [];
+}
+
+/** For JSON: a thousandth is finer than any figure here is exact. */
+function roundNumber(_key: string, value: unknown): unknown {
+  return typeof value === 'number' ? Math.round(value * 1000) / 1000 : value;
+}
+
+function writeFiles(into: string, results: Result[], document: (figures: string) => string, name: string) {
+  const chart = 'results.svg';
+  writeFileSync(join(into, name), document(renderResults(results, chart)));
+  writeFileSync(join(into, 'results.json'), `${JSON.stringify(results, roundNumber, 1)}\n`);
+  writeFileSync(join(into, chart), renderChart(chartOf(results)));
+}
+
+try {
+  const { step, tell } = progress;
+  const findings = await runAll(experiments, { plan, wanted, step, tell, folder });
+  const conditions = describeConditions(plan);
+  const results = mergeResults(
+    [],
+    findings.map(finding => ({ ...finding, machine, conditions })),
+  );
+  progress.stop();
+  writeFiles(folder, results, figures => `${figures}\n`, 'results.md');
+  process.stdout.write(`${renderResults(results, undefined)}\n\nWritten to ${folder}\n`);
+  if (values.write) {
+    const document = readFileSync(join(here, 'RESULTS.md'), 'utf8');
+    const all = mergeResults(readResults(join(here, 'results.json')), results);
+    writeFiles(here, all, figures => replaceFigures(document, figures), 'RESULTS.md');
+  }
+} finally {
+  progress.stop();
+}
