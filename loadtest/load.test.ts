@@ -95,3 +95,21 @@ it('in the open model sends what falls due, and tells what it could not send', a
   const result = await runLoad({ ...stuck.plan, ratePerSecond: 1000, durationMs: 300 });
   expect(result).toMatchObject({ answers: 8, unsent: 292 });
 });
+
+it('sends bursts of the same person, each of another one, and tells whose answer it is', async () => {
+  const { users, plan } = await serve((_request, response) =>
+    response.writeHead(202, { 'content-length': 0 }).end(),
+  );
+  const answered: number[] = [];
+  const result = await runLoad({
+    ...plan,
+    connections: 20,
+    burst: 10,
+    requests: 300,
+    onAnswer: (_answer, _bytes, userNumber) => answered.push(userNumber),
+  });
+  expect(result).toMatchObject({ answers: 300, dropped: 0 });
+  const timesEach = [...new Set(users)].map(user => users.filter(other => other === user).length);
+  expect(timesEach).toEqual(Array.from({ length: 30 }, () => 10));
+  expect(answered.filter(userNumber => userNumber === 29).length).toBe(10);
+});

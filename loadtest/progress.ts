@@ -38,6 +38,12 @@ function startBar(totalSeconds: number): Progress {
   }
 
   const timer = setInterval(draw, TICK_MS);
+  // Also when a signal ends the run: the cursor is hidden meanwhile.
+  process.once('exit', stop);
+  function stop(): void {
+    clearInterval(timer);
+    bars.stop();
+  }
   return {
     step(label, seconds) {
       doneSeconds += current.seconds;
@@ -45,10 +51,7 @@ function startBar(totalSeconds: number): Progress {
       draw();
     },
     tell: text => bars.log(`${text}\n`),
-    stop() {
-      clearInterval(timer);
-      bars.stop();
-    },
+    stop,
   };
 }
 

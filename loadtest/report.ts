@@ -1,3 +1,4 @@
+import { renderCores } from './cores.ts';
 import { describeMachineLine, type Machine } from './machine.ts';
 import type { SubjectSummary } from './summary.ts';
 import { renderTable, whole } from './table.ts';
@@ -8,7 +9,6 @@ export function renderReport(machine: Machine, summaries: SubjectSummary[], cond
     `${describeMachineLine(machine)}. ${conditions}`,
     renderSpeed(summaries),
     renderLatency(summaries),
-    'Cores in use, by process:',
     renderCores(summaries),
   ].join('\n\n');
 }
@@ -34,18 +34,6 @@ function renderLatency(summaries: SubjectSummary[]): string {
     ...[latency.p50Ms, latency.p95Ms, latency.p99Ms, latency.maxMs].map(ms => ms.toFixed(1)),
   ]);
   return renderTable(['latency of an answer, ms', 'p50', 'p95', 'p99', 'max'], rows, 'numbers');
-}
-
-function renderCores(summaries: SubjectSummary[]): string {
-  const names = [...new Set(summaries.flatMap(one => Object.keys(one.cores)))];
-  const rows = summaries.map(one => {
-    const cores = names.map(name => Math.max(0, one.cores[name] ?? 0));
-    return [
-      one.title,
-      ...[...cores, cores.reduce((sum, value) => sum + value, 0)].map(value => value.toFixed(2)),
-    ];
-  });
-  return renderTable(['', ...names, 'all'], rows, 'numbers');
 }
 
 function ratio(value: number | undefined): string {

@@ -1,5 +1,6 @@
 import { type Finding, type Row, TARGETS } from './bench/finding.ts';
 import type { ChartData } from './chart.ts';
+import { type CoresInUse, renderCores } from './cores.ts';
 import { describeMachineLine, type Machine } from './machine.ts';
 import { renderTable } from './table.ts';
 
@@ -26,6 +27,7 @@ export function renderResults(results: Result[], chartFile: string | undefined):
     renderTable(['', 'what', 'target', 'measured', ''], rows),
     ...(chartFile ? [`![Throughput and latency beside the baselines](${chartFile})`] : []),
     renderLatencies(results),
+    renderCores(distinctTitles(results.flatMap(result => result.cores))),
     ...(notes.length > 0 ? [notes.join('\n')] : []),
     renderConditions(results),
   ].join('\n\n');
@@ -71,6 +73,10 @@ export function chartOf(results: Result[]): ChartData {
 /** The first of each label: two targets may both have been measured beside the same baseline. */
 function distinct<Labeled extends { label: string }>(all: Labeled[]): Labeled[] {
   return all.filter((one, index) => all.findIndex(other => other.label === one.label) === index);
+}
+
+function distinctTitles(all: CoresInUse[]): CoresInUse[] {
+  return distinct(all.map(one => ({ ...one, label: one.title })));
 }
 
 const BEGIN = '<!-- figures: written by `npm run bench -- --write` -->';

@@ -1,4 +1,6 @@
+import type { CoresInUse } from '../cores.ts';
 import type { LatencySummary } from '../histogram.ts';
+import type { Measurement } from '../measure.ts';
 import type { Plan } from './plan.ts';
 
 export const TARGETS = ['T1', 'T2', 'T3', 'T6', 'T7', 'T10', 'T11'] as const;
@@ -34,6 +36,8 @@ export type Finding = {
   rows: Row[];
   speeds: Speed[];
   latencies: Latency[];
+  /** Where the CPU time went. */
+  cores: CoresInUse[];
   /** More to know, a sentence each. */
   notes: string[];
 };
@@ -71,4 +75,10 @@ export function ratio(value: number): string {
 
 export function ms(value: number): string {
   return `${value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)} ms`;
+}
+
+/** The cores that one measurement used. */
+export function coresOf(title: string, { cpu, elapsedMs }: Measurement): CoresInUse {
+  const entries = Object.entries(cpu).map(([name, cpuMs]) => [name, cpuMs / elapsedMs] as const);
+  return { title, cores: Object.fromEntries(entries) };
 }

@@ -135,6 +135,7 @@ function findingOf({ plan }: Lab, busy: Subject, subjects: Subject[], rounds: Ro
       },
     ],
     latencies: [],
+    cores: summaries.map(one => ({ ...one, title: `T6 ${one.title}` })),
     notes: [
       `T6: storing ${whole(fill.claims)} claims of ${fill.coupons} coupons took ${fill.seconds.toFixed(0)} s and ${fill.megabytes.toFixed(0)} MB, indexes included. The settle statement alone, without queue or HTTP, does ${whole(perSecond(BULK_STORED))} claims a second with them and ${whole(perSecond(BULK))} without (${ratio(inPostgres)} x).`,
     ],

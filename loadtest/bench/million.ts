@@ -2,7 +2,7 @@ import { measure } from '../measure.ts';
 import { describeCourse, type MemoryCourse, readMemory, watchMemory } from '../memory.ts';
 import { FLASH } from '../subject.ts';
 import { whole } from '../table.ts';
-import { type Experiment, ROUND_OVERHEAD_SECONDS, ratio, START_SECONDS } from './finding.ts';
+import { coresOf, type Experiment, ROUND_OVERHEAD_SECONDS, ratio, START_SECONDS } from './finding.ts';
 import { onStack } from './on-stack.ts';
 
 /* T7: a million people on 1,000 units, from the start to the last answer. */
@@ -71,6 +71,7 @@ export const million: Experiment = {
             },
           ],
           latencies: [{ label: `T7 ${whole(people)} people`, latency: sale.load.latency, kind: 'claimline' }],
+          cores: [coresOf(`T7 ${whole(people)} people`, sale)],
           notes: [`T7, memory in MB before, peak, after: ${courses.map(describe).join('; ')}.`],
         },
       ];

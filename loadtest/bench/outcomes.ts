@@ -96,6 +96,7 @@ async function measureOutcomes(lab: Lab, stack: Stack): Promise<Finding> {
       { label: `T3 outcome at ${whole(claimlineMost / 2)}/s`, latency: half!, kind: 'claimline', wanted },
       { label: `hop and commit at ${whole(hopMost / 2)}/s`, latency: halfHop!, kind: 'baseline' },
     ],
+    cores: [],
     notes: [
       `T3: a bare hop with a commit a job gets to ${whole(hopMost)}/s at most, so at half of T2's rate there is nothing to compare with; it is measured at half of its own speed instead.`,
     ],

@@ -122,6 +122,7 @@ function flashFinding(of: SummaryOf, rounds: Round[]): Finding {
       bar('rowlock, the same flash sale', of(ROWLOCK_FLASH).answersPerSecond, 'baseline'),
     ],
     latencies: [whisker(ECHO.title, of(ECHO), 'baseline'), whisker('T1 flash sale', flash, 'claimline')],
+    cores: [of(ECHO), flash, of(ROWLOCK_FLASH)],
     notes: [
       `T1: rowlock sells the same 1,000 units and refuses the rest; where it grants every claim, T1 is ${ratio(vsGranting)} x as fast.`,
     ],
@@ -159,6 +160,7 @@ function grantedFinding(apis: number, of: SummaryOf, rounds: Round[]): Finding {
       whisker('T2, the 202', one, 'claimline'),
       whisker(`T2 with ${apis} API processes, the 202`, several, 'claimline'),
     ],
+    cores: [of(ECHO), one, several, of(ROWLOCK), of(BULLMQ), of(BULK)],
     notes: [
       `Ceilings: BullMQ alone ${whole(of(BULLMQ).settledPerSecond)} jobs a second, one claim each; Postgres alone ${whole(of(BULK).settledPerSecond)} claims a second, 500 a statement.`,
     ],

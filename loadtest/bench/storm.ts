@@ -1,7 +1,7 @@
 import { measure } from '../measure.ts';
 import { DUPLICATES } from '../subject.ts';
 import { whole } from '../table.ts';
-import { type Experiment, ms, START_SECONDS } from './finding.ts';
+import { coresOf, type Experiment, ms, START_SECONDS } from './finding.ts';
 import { onStack } from './on-stack.ts';
 
 /* T10: the same person ten times at once, by the form that answers with the outcome. */
@@ -23,10 +23,11 @@ export const storm: Experiment = {
       step('T10: warm-up', connections / EXPECTED_PER_SECOND);
       await measure(stack, DUPLICATES, { ...shape, requests: connections });
       step('T10: duplicate storm', (connections * stormRounds) / EXPECTED_PER_SECOND);
-      const { load, accepted } = await measure(stack, DUPLICATES, {
+      const measured = await measure(stack, DUPLICATES, {
         ...shape,
         requests: connections * stormRounds,
       });
+      const { load, accepted } = measured;
       const people = stormClients * stormRounds;
       if (accepted !== people && load.dropped === 0)
         throw new Error(`${accepted} grants for ${people} people`);
@@ -59,6 +60,7 @@ export const storm: Experiment = {
               ],
             },
           ],
+          cores: [coresOf('T10 duplicate storm', measured)],
           notes: [
             `T10: ${whole(connections)} requests are under way at any moment, so at ${whole(load.answersPerSecond)} answers a second each takes ${ms((connections * 1000) / load.answersPerSecond)} on average.`,
           ],

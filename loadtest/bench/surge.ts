@@ -1,7 +1,7 @@
 import { measure } from '../measure.ts';
 import { GRANTED } from '../subject.ts';
 import { whole } from '../table.ts';
-import { type Experiment, ms, START_SECONDS, WARM_UP_SECONDS } from './finding.ts';
+import { coresOf, type Experiment, ms, START_SECONDS, WARM_UP_SECONDS } from './finding.ts';
 import { onStack } from './on-stack.ts';
 
 /* T11: a surge in the open model; every claim is granted, so that each of them takes the whole way. */
@@ -19,7 +19,8 @@ export const surge: Experiment = {
       const shape = { seconds: surgeSeconds, connections, rate: surgeRate };
       await measure(stack, GRANTED, { ...shape, seconds: WARM_UP_SECONDS });
       step(`T11: ${whole(surgeRate)}/s`, surgeSeconds);
-      const { load, accepted } = await measure(stack, GRANTED, shape);
+      const measured = await measure(stack, GRANTED, shape);
+      const { load, accepted } = measured;
       const lost = load.dropped + load.unsent;
       return [
         {
@@ -41,6 +42,7 @@ export const surge: Experiment = {
               wanted: [{ percentile: 'p95', ms: P95_LIMIT_MS }],
             },
           ],
+          cores: [coresOf(`T11 surge of ${whole(surgeRate)}/s`, measured)],
           notes: [],
         },
       ];
