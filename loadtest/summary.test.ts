@@ -41,7 +41,7 @@ it('makes ratios within a round, of what is settled when that is the figure', ()
 });
 
 it('takes the median of the ratios, not the ratio of the medians', () => {
-  const [echo, granted] = parseSubjects('echo,granted') as [Contender, Contender];
+  const [echo, granted] = parseSubjects('echo,granted') as Contender[] as [Contender, Contender];
   const rounds = [
     [100, 60],
     [200, 90],
