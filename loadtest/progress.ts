@@ -40,7 +40,10 @@ function startBar(totalSeconds: number): Progress {
   const timer = setInterval(draw, TICK_MS);
   // Also when a signal ends the run: the cursor is hidden meanwhile.
   process.once('exit', stop);
+  let isStopped = false;
   function stop(): void {
+    if (isStopped) return;
+    isStopped = true;
     clearInterval(timer);
     bars.stop();
   }
