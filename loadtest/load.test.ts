@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { type LoadPlan, runLoad } from './load.ts';
@@ -96,14 +96,24 @@ it('in the open model sends what falls due, and tells what it could not send', a
   expect(result).toMatchObject({ answers: 8, unsent: 292 });
 });
 
-it('sends bursts of the same person, each of another one, and tells whose answer it is', async () => {
-  const { users, plan } = await serve((_request, response) =>
-    response.writeHead(202, { 'content-length': 0 }).end(),
-  );
+it('sends bursts of the same person, each whole and of another one, and tells whose answer it is', async () => {
+  const held: ServerResponse[] = [];
+  let heldAtOnce: number | undefined;
+  const release = () => {
+    heldAtOnce ??= held.length;
+    for (const response of held.splice(0)) response.writeHead(202, { 'content-length': 0 }).end();
+  };
+  // Until the first are answered, whatever else is sent has the time to arrive.
+  const { users, plan } = await serve((_request, response) => {
+    held.push(response);
+    if (heldAtOnce !== undefined) release();
+    else if (held.length === 10) setTimeout(release, 50);
+  });
   const answered: number[] = [];
   const result = await runLoad({
     ...plan,
-    connections: 20,
+    // The last five are too few for another burst.
+    connections: 15,
     burst: 10,
     requests: 300,
     onAnswer: (_answer, _bytes, userNumber) => answered.push(userNumber),
@@ -112,4 +122,5 @@ it('sends bursts of the same person, each of another one, and tells whose answer
   const timesEach = [...new Set(users)].map(user => users.filter(other => other === user).length);
   expect(timesEach).toEqual(Array.from({ length: 30 }, () => 10));
   expect(answered.filter(userNumber => userNumber === 29).length).toBe(10);
+  expect(heldAtOnce).toBe(10);
 });

@@ -44,11 +44,11 @@ it('takes the median of the ratios, not the ratio of the medians', () => {
   const [echo, granted] = parseSubjects('echo,granted') as Contender[] as [Contender, Contender];
   const rounds = [
     [100, 60],
-    [200, 90],
+    [200, 180],
     [50, 40],
   ].map(([one, other]) => ({
     echo: measurement('echo', one!, one!),
     granted: measurement('granted', other!, other!),
   }));
-  expect(medianRatio(granted, echo, rounds)).toBe(0.6);
+  expect(medianRatio(granted, echo, rounds)).toBe(0.8);
 });
