@@ -5,7 +5,7 @@ import { type LoadShape, measure } from './measure.ts';
 import { renderReport } from './report.ts';
 import { describeMeasurement, runRounds } from './rounds.ts';
 import { startStack } from './stack.ts';
-import { DEFAULT_SUBJECTS, parseSubjects, type Subject } from './subject.ts';
+import { BUSY_LANES, DEFAULT_SUBJECTS, parseSubjects, type Subject } from './subject.ts';
 import { summarizeRounds } from './summary.ts';
 
 /*
@@ -59,6 +59,7 @@ const stack = await startStack({
   rowlock: serves('rowlock'),
   apis: needsClaimline ? Number(values.apis) : 0,
   workers: needsClaimline ? Number(values.workers) : 0,
+  env: BUSY_LANES,
   profiled: false,
   keepFolder: values.keep,
 });

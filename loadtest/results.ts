@@ -1,4 +1,4 @@
-import { type Finding, type Row, TARGETS } from './bench/finding.ts';
+import { type Finding, type Latency, type Row, TARGETS } from './bench/finding.ts';
 import type { ChartData } from './chart.ts';
 import { type CoresInUse, renderCores } from './cores.ts';
 import { describeMachineLine, type Machine } from './machine.ts';
@@ -22,23 +22,27 @@ export function renderResults(results: Result[], chartFile: string | undefined):
   );
   const met = results.flatMap(result => result.rows).filter(row => row.met).length;
   const notes = results.flatMap(result => result.notes).map(note => `- ${note}`);
+  const latencies = distinct(results.flatMap(result => result.latencies));
+  const cores = distinctTitles(results.flatMap(result => result.cores));
   return [
     `${met} of ${rows.length} met.`,
     renderTable(['', 'what', 'target', 'measured', ''], rows),
-    ...(chartFile ? [`![Throughput and latency beside the baselines](${chartFile})`] : []),
-    renderLatencies(results),
-    renderCores(distinctTitles(results.flatMap(result => result.cores))),
-    ...(notes.length > 0 ? [notes.join('\n')] : []),
+    chartFile ? `![Throughput and latency beside the baselines](${chartFile})` : '',
+    latencies.length > 0 ? renderLatencies(latencies) : '',
+    cores.length > 0 ? renderCores(cores) : '',
+    notes.join('\n'),
     renderConditions(results),
-  ].join('\n\n');
+  ]
+    .filter(part => part !== '')
+    .join('\n\n');
 }
 
 function verdictOf(row: Row): string {
   return row.met ? 'met' : '**missed**';
 }
 
-function renderLatencies(results: Result[]): string {
-  const rows = distinct(results.flatMap(result => result.latencies)).map(({ label, latency }) => [
+function renderLatencies(latencies: Latency[]): string {
+  const rows = latencies.map(({ label, latency }) => [
     label,
     ...[latency.p50Ms, latency.p95Ms, latency.p99Ms, latency.maxMs].map(value => value.toFixed(1)),
   ]);

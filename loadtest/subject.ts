@@ -71,6 +71,17 @@ export const GRANTED: Subject = {
   figure: 'settledPerSecond',
 };
 
+/** Every claim granted, over many coupons at once: nobody has company on the way. */
+export const BUSY: Subject = {
+  ...GRANTED,
+  name: 'busy',
+  title: 'T6 1,000 busy coupons',
+  coupons: 1000,
+};
+
+/** Lanes that a worker needs for the busy coupons and those that were busy a moment before. */
+export const BUSY_LANES = { LANES_PER_WORKER: '3000' };
+
 /** The same person ten times at once, by the form that answers with the outcome: one 200 each. */
 export const DUPLICATES: Subject = {
   ...GRANTED,
@@ -99,7 +110,7 @@ export const BULK: Subject = {
   title: 'bulk: the settle statement, 500 claims each',
 };
 
-const SUBJECTS = [ECHO, ROWLOCK, ROWLOCK_FLASH, FLASH, GRANTED];
+const SUBJECTS = [ECHO, ROWLOCK, ROWLOCK_FLASH, FLASH, GRANTED, BUSY];
 
 export const DEFAULT_SUBJECTS = 'echo,rowlock,flash,granted';
 

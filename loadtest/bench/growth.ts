@@ -7,7 +7,7 @@ import { measure } from '../measure.ts';
 import { measureBaseline } from '../measure-baseline.ts';
 import { describeMeasurement, type Entrant, runRounds } from '../rounds.ts';
 import type { Stack } from '../stack.ts';
-import { BULK, GRANTED, type Subject } from '../subject.ts';
+import { BULK, BUSY, BUSY_LANES, GRANTED, type Subject } from '../subject.ts';
 import { medianRatio, type Round, summarizeRounds } from '../summary.ts';
 import { whole } from '../table.ts';
 import {
@@ -29,8 +29,6 @@ const LEAST = { stored: 0.9, busy: 0.7 } as const;
 const FILL_CLAIMS_PER_SECOND = 80_000;
 const FOOTPRINT_SECONDS = 45;
 const BUSY_WARM_UP_SECONDS = 3;
-// The busy coupons and those that were busy a moment before.
-const LANES_PER_WORKER = '3000';
 
 const ONE: Subject = { ...GRANTED, name: 'one', title: 'one coupon' };
 const STORED: Subject = { ...GRANTED, name: 'stored', service: 'stored', title: 'claims stored' };
@@ -45,7 +43,7 @@ export const growth: Experiment = {
     rounds * (5 * (seconds + ROUND_OVERHEAD_SECONDS) + BUSY_WARM_UP_SECONDS) +
     FOOTPRINT_SECONDS,
   async run(lab) {
-    const finding = await onStack({ env: { LANES_PER_WORKER } }, stack => measureGrowth(lab, stack));
+    const finding = await onStack({ env: BUSY_LANES }, stack => measureGrowth(lab, stack));
     const footprint = await measureFootprint(lab);
     return [
       {
@@ -60,14 +58,14 @@ export const growth: Experiment = {
 async function measureGrowth(lab: Lab, stack: Stack): Promise<Finding> {
   const { plan, step, tell, folder } = lab;
   step('T6: starting', START_SECONDS);
-  await addNeighbor(stack, 'stored', { apis: 1, workers: 1, env: { LANES_PER_WORKER } });
+  await addNeighbor(stack, 'stored', { apis: 1, workers: 1, env: BUSY_LANES });
   step(`T6: storing ${whole(plan.storedClaims)} claims`, plan.storedClaims / FILL_CLAIMS_PER_SECOND);
   const fill = await fillClaims(stack.stores.stored!.databaseUrl, plan.storedClaims);
   tell(
     `stored ${whole(fill.claims)} claims in ${fill.seconds.toFixed(0)} s, ${fill.megabytes.toFixed(0)} MB`,
   );
 
-  const busy: Subject = { ...GRANTED, name: 'busy', title: 'busy coupons', coupons: plan.busyCoupons };
+  const busy: Subject = { ...BUSY, title: 'busy coupons', coupons: plan.busyCoupons };
   const subjects = [ONE, STORED, busy, BULK, BULK_STORED];
   await runRounds(entrants(stack, subjects, plan, WARM_UP_SECONDS), 1, {
     onStart: (_, { name }) => step(`T6 warm-up: ${name}`, WARM_UP_SECONDS + ROUND_OVERHEAD_SECONDS),
@@ -98,7 +96,8 @@ function entrants(stack: Stack, subjects: Subject[], plan: Lab['plan'], seconds:
 
 function findingOf({ plan }: Lab, busy: Subject, subjects: Subject[], rounds: Round[], fill: Fill): Finding {
   const summaries = summarizeRounds(subjects, rounds);
-  const perSecond = (subject: Subject) => summaries.find(one => one.name === subject.name)!.settledPerSecond;
+  const of = (subject: Subject) => summaries.find(one => one.name === subject.name)!;
+  const perSecond = (subject: Subject) => of(subject).settledPerSecond;
   const stored = medianRatio(STORED, ONE, rounds);
   const many = medianRatio(busy, ONE, rounds);
   const inPostgres = medianRatio(BULK_STORED, BULK, rounds);
@@ -116,19 +115,19 @@ function findingOf({ plan }: Lab, busy: Subject, subjects: Subject[], rounds: Ro
       {
         work: `T2 with ${busyText}`,
         target: `>= ${LEAST.busy} x one coupon`,
-        figure: `${whole(perSecond(busy))}/s: ${ratio(many)} x one coupon (${whole(perSecond(ONE))}/s)`,
+        figure: `${whole(perSecond(busy))}/s: ${ratio(many)} x one coupon (${whole(perSecond(ONE))}/s); ${whole(of(busy).acceptedPerSecond)}/s accepted, ${whole(of(busy).backlogAtEnd)} in line at the end`,
         met: many >= LEAST.busy,
       },
     ],
     speeds: [
       {
-        label: `T6 T2 with ${storedText}`,
+        label: `T6 with ${storedText}`,
         perSecond: perSecond(STORED),
         kind: 'claimline',
         wantedPerSecond: LEAST.stored * perSecond(ONE),
       },
       {
-        label: `T6 T2 with ${busyText}`,
+        label: `T6 with ${busyText}`,
         perSecond: perSecond(busy),
         kind: 'claimline',
         wantedPerSecond: LEAST.busy * perSecond(ONE),
