@@ -99,12 +99,12 @@ type SummaryOf = (subject: Subject) => SubjectSummary;
 function flashFinding(of: SummaryOf, rounds: Round[]): Finding {
   const flash = of(FLASH);
   const vsEcho = medianRatio(FLASH, ECHO, rounds);
-  const vsRowlock = medianRatio(FLASH, ROWLOCK_FLASH, rounds);
-  const vsGranting = medianRatio(FLASH, ROWLOCK, rounds);
+  const vsRowlock = medianRatio(FLASH, ROWLOCK, rounds);
+  const vsSameSale = medianRatio(FLASH, ROWLOCK_FLASH, rounds);
   const wanted = SHARES.flash;
   const wantedPerSecond = Math.max(
     wanted.echo * of(ECHO).answersPerSecond,
-    wanted.rowlock * of(ROWLOCK_FLASH).answersPerSecond,
+    wanted.rowlock * of(ROWLOCK).answersPerSecond,
   );
   return {
     target: 'T1',
@@ -112,20 +112,19 @@ function flashFinding(of: SummaryOf, rounds: Round[]): Finding {
       {
         work: 'flash sale: 1,000 units, distinct people without end, answers a second',
         target: `>= ${wanted.echo} x echo, >= ${wanted.rowlock} x rowlock`,
-        figure: `${whole(flash.answersPerSecond)}/s: ${ratio(vsEcho)} x echo, ${ratio(vsRowlock)} x rowlock`,
+        figure: `${whole(flash.answersPerSecond)}/s: ${ratio(vsEcho)} x echo, ${ratio(vsRowlock)} x rowlock (${ratio(vsSameSale)} x a rowlock with the same 1,000 units)`,
         met: vsEcho >= wanted.echo && vsRowlock >= wanted.rowlock,
       },
     ],
     speeds: [
       bar(ECHO.title, of(ECHO).answersPerSecond, 'baseline'),
       { ...bar('T1 flash sale, answers', flash.answersPerSecond, 'claimline'), wantedPerSecond },
+      bar(ROWLOCK.title, of(ROWLOCK).answersPerSecond, 'baseline'),
       bar('rowlock, the same flash sale', of(ROWLOCK_FLASH).answersPerSecond, 'baseline'),
     ],
     latencies: [whisker(ECHO.title, of(ECHO), 'baseline'), whisker('T1 flash sale', flash, 'claimline')],
-    cores: [of(ECHO), flash, of(ROWLOCK_FLASH)],
-    notes: [
-      `T1: rowlock sells the same 1,000 units and refuses the rest; where it grants every claim, T1 is ${ratio(vsGranting)} x as fast.`,
-    ],
+    cores: [of(ECHO), flash, of(ROWLOCK)],
+    notes: [],
   };
 }
 
