@@ -48,6 +48,9 @@ export type LoadResult = {
 };
 
 const ANSWER_TIMEOUT_MS = 30_000;
+// Far below the 511 connections that a Node server lets wait: one that finds no place there is open for us, and
+// what it sends waits for seconds.
+const OPENED_AT_ONCE = 64;
 const REOPEN_DELAY_MS = 50;
 const CONNECTION_LOSS_LIMIT = 1000;
 const TICK_MS = 1;
@@ -95,6 +98,7 @@ export function runLoad(plan: LoadPlan): Promise<LoadResult> {
 
     function onReady(connection: Connection): void {
       free.push(connection);
+      openNext();
       if (!started && free.length === plan.connections) start();
       else if (started) sendDue(performance.now());
     }
@@ -223,6 +227,10 @@ export function runLoad(plan: LoadPlan): Promise<LoadResult> {
       });
     }
 
-    for (let index = 0; index < plan.connections; index++) open(plan.targets[index % plan.targets.length]!);
+    let opened = 0;
+    function openNext(): void {
+      if (opened < plan.connections) open(plan.targets[opened++ % plan.targets.length]!);
+    }
+    while (opened < Math.min(OPENED_AT_ONCE, plan.connections)) openNext();
   });
 }

@@ -110,7 +110,7 @@ export const BULK: Subject = {
   title: 'bulk: the settle statement, 500 claims each',
 };
 
-const SUBJECTS = [ECHO, ROWLOCK, ROWLOCK_FLASH, FLASH, GRANTED, BUSY];
+const SUBJECTS = [ECHO, ROWLOCK, ROWLOCK_FLASH, FLASH, GRANTED, BUSY, DUPLICATES];
 
 export const DEFAULT_SUBJECTS = 'echo,rowlock,flash,granted';
 
