@@ -119,7 +119,12 @@ function renderLatencies(latencies: Latency[], top: number): string {
   ];
   const rows = latencies.map((one, index) => latencyRow(one, rowY(top, index), x));
   const title = panelTitle(top, 'Latency in milliseconds, logarithmic');
-  return [title, ...legend, axis(ticks, x, top, latencies.length, String), ...rows].join('\n');
+  return [
+    title,
+    ...legend,
+    axis(ticks, x, top, latencies.length, value => value.toLocaleString('en-US')),
+    ...rows,
+  ].join('\n');
 }
 
 function latencyRow({ label, latency, kind, wanted = [] }: Latency, y: number, x: (ms: number) => number) {
