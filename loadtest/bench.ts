@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Experiment, type Finding, type Lab, TARGETS, type Target } from './bench/finding.ts';
+import { TARGETS, type Target } from './bench/finding.ts';
 import { growth } from './bench/growth.ts';
 import { million } from './bench/million.ts';
 import { outcomes } from './bench/outcomes.ts';
@@ -83,15 +83,7 @@ mkdirSync(folder, { recursive: true });
 const experiments = EXPERIMENTS.filter(one => one.targets.some(target => wanted.has(target)));
 const totalSeconds = experiments.reduce((sum, one) => sum + one.seconds(plan, wanted), 0);
 const progress = startProgress(totalSeconds);
-progress.tell(
-  `${[...wanted].join(', ')}: about ${formatSeconds(totalSeconds)} min. ${describeConditions(plan)}`,
-);
-
-async function runAll(all: Experiment[], lab: Lab): Promise<Finding[]> {
-  const findings: Finding[] = [];
-  for (const experiment of all) findings.push(...(await experiment.run(lab)));
-  return findings;
-}
+progress.tell(`${[...wanted].join(', ')}: about ${formatSeconds(totalSeconds)} min`);
 
 function readResults(file: string): Result[] {
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Result[]) : [];
@@ -109,22 +101,26 @@ function writeFiles(into: string, results: Result[], document: (figures: string)
   writeFileSync(join(into, chart), renderChart(chartOf(results)));
 }
 
-try {
-  const { step, tell } = progress;
-  const findings = await runAll(experiments, { plan, wanted, step, tell, folder });
-  const conditions = describeConditions(plan);
-  const results = mergeResults(
-    [],
-    findings.map(finding => ({ ...finding, machine, conditions })),
-  );
-  progress.stop();
+/** After each experiment, so that one that fails leaves what was measured before it. */
+function save(results: Result[]): void {
   writeFiles(folder, results, figures => `${figures}\n`, 'results.md');
-  process.stdout.write(`${renderResults(results, undefined)}\n\nWritten to ${folder}\n`);
-  if (values.write) {
-    const document = readFileSync(join(here, 'RESULTS.md'), 'utf8');
-    const all = mergeResults(readResults(join(here, 'results.json')), results);
-    writeFiles(here, all, figures => replaceFigures(document, figures), 'RESULTS.md');
+  if (!values.write) return;
+  const document = readFileSync(join(here, 'RESULTS.md'), 'utf8');
+  const all = mergeResults(readResults(join(here, 'results.json')), results);
+  writeFiles(here, all, figures => replaceFigures(document, figures), 'RESULTS.md');
+}
+
+try {
+  const conditions = describeConditions(plan);
+  const { step, tell } = progress;
+  const results: Result[] = [];
+  for (const experiment of experiments) {
+    const findings = await experiment.run({ plan, wanted, step, tell, folder });
+    results.push(...findings.map(finding => ({ ...finding, machine, conditions })));
+    save(mergeResults([], results));
   }
+  progress.stop();
+  process.stdout.write(`${renderResults(mergeResults([], results), undefined)}\n\nWritten to ${folder}\n`);
 } finally {
   progress.stop();
 }
