@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '@claimline/db/free-port';
 import { type Closers, createClosers } from '@claimline/kernel/closers';
-import { addInstallation } from './installation.ts';
+import { API_FLAGS, addInstallation } from './installation.ts';
 import { type StartedProcess, startNode, waitUntilReady } from './process.ts';
 import { startPostgres, startRedis } from './stores.ts';
 
@@ -107,10 +107,11 @@ export async function startStack(plan: StackPlan): Promise<Stack> {
   }
 
   try {
-    if (plan.echo) stack.urls.echo = [await addServer('echo', port => ['loadtest/baselines/echo.ts', port])];
+    if (plan.echo)
+      stack.urls.echo = [await addServer('echo', port => [...API_FLAGS, 'loadtest/baselines/echo.ts', port])];
     if (!plan.rowlock && plan.apis === 0) return stack;
     const databaseUrl = await addPostgres();
-    const rowlock = (port: string) => ['loadtest/baselines/rowlock.ts', port, databaseUrl];
+    const rowlock = (port: string) => [...API_FLAGS, 'loadtest/baselines/rowlock.ts', port, databaseUrl];
     if (plan.rowlock) stack.urls.rowlock = [await addServer('rowlock', rowlock)];
     if (plan.apis === 0) return stack;
     const { redis, url: redisUrl } = await startRedis(folder);
