@@ -5,7 +5,8 @@
 const GROUND = ['kernel', 'telemetry', 'db', 'queue', 'http'];
 const SLICES = { coupons: [], claims: ['coupons'] };
 const FENCES = {
-  'bullmq|ioredis|pg|@bull-board/.*': '^libs/queue/',
+  bullmq: '^(libs/queue|loadtest/baselines)/',
+  'ioredis|pg|@bull-board/.*': '^libs/queue/',
   postgres: '^(libs/db|loadtest/baselines)/',
   commander: '^apps/cli/',
 };

@@ -33,7 +33,8 @@ export function subtractCpuTimes(after: CpuTimes, before: CpuTimes): CpuTimes {
   );
 }
 
-function readAllStats(): Map<number, ProcessStat> {
+/** All processes of this machine by pid; empty where there is no /proc. */
+export function readAllStats(): Map<number, ProcessStat> {
   const stats = new Map<number, ProcessStat>();
   for (const entry of listProc()) {
     const pid = Number(entry);
@@ -79,8 +80,12 @@ export function parseMachineStat(text: string): number {
   return (user + nice + system + irq + softirq + steal) * TICK_MS;
 }
 
+/** A process and its descendants. */
+export function listTree(stats: Map<number, ProcessStat>, pid: number): number[] {
+  const children = [...stats].filter(([, stat]) => stat.parentPid === pid).map(([childPid]) => childPid);
+  return [pid, ...children.flatMap(child => listTree(stats, child))];
+}
+
 function treeCpuMs(stats: Map<number, ProcessStat>, pid: number): number {
-  let sumMs = stats.get(pid)?.cpuMs ?? 0;
-  for (const [childPid, stat] of stats) if (stat.parentPid === pid) sumMs += treeCpuMs(stats, childPid);
-  return sumMs;
+  return listTree(stats, pid).reduce((sumMs, one) => sumMs + (stats.get(one)?.cpuMs ?? 0), 0);
 }

@@ -1,21 +1,24 @@
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { type LoadPlan, runLoad } from './load.ts';
+import { createTally } from './tally.ts';
 
 /*
  * The load generator, a process of its own: prints the result as one line of JSON, or fails with status 1.
  *
  * node --import tsx generator.ts --target http://127.0.0.1:3000 [--target ...] --path /api/coupons/x/claims
  *   [--method POST] [--body '{"user_id":"{user}"}'] [--expect 200,202,409] [--connections 64]
- *   [--seconds 5] [--requests 1000] [--rate 2000]
+ *   [--seconds 5] [--requests 1000] [--rate 2000] [--coupons 1000] [--burst 10 --once 200]
  *
  * Without --rate it is a closed loop: every connection sends again as soon as it is answered. With --rate
- * requests fall due at that rate, whatever the answers do. {user} is another person in every request.
+ * requests fall due at that rate, whatever the answers do. {user} is another person in every burst of --burst
+ * requests that are sent at once; {coupon} in the path is a number below --coupons, in turn. With --once it
+ * fails unless every person got that status exactly once.
  */
 
 const DEFAULT_SECONDS = 5;
 
-function parsePlan(): LoadPlan {
+function parsePlan(): { plan: LoadPlan; onceStatus: number | undefined } {
   const { values } = parseArgs({
     options: {
       target: { type: 'string', multiple: true },
@@ -27,11 +30,14 @@ function parsePlan(): LoadPlan {
       seconds: { type: 'string' },
       requests: { type: 'string' },
       rate: { type: 'string', default: '0' },
+      coupons: { type: 'string', default: '1' },
+      burst: { type: 'string', default: '1' },
+      once: { type: 'string' },
     },
   });
   if (!values.target || !values.path) throw new Error('--target and --path are required');
   const seconds = values.seconds ?? (values.requests ? 'Infinity' : DEFAULT_SECONDS);
-  return {
+  const plan: LoadPlan = {
     targets: values.target.map(target => {
       const { hostname, port } = new URL(target);
       return { host: hostname, port: Number(port) };
@@ -44,12 +50,18 @@ function parsePlan(): LoadPlan {
     durationMs: Number(seconds) * 1000,
     requests: Number(values.requests ?? 'Infinity'),
     ratePerSecond: Number(values.rate),
+    coupons: Number(values.coupons),
+    burst: Number(values.burst),
     expectedStatuses: values.expect.split(',').map(Number),
   };
+  return { plan, onceStatus: values.once === undefined ? undefined : Number(values.once) };
 }
 
 try {
-  const result = await runLoad(parsePlan());
+  const { plan, onceStatus } = parsePlan();
+  const tally = createTally(onceStatus);
+  const result = await runLoad({ ...plan, onAnswer: tally.count });
+  tally.assertOnceEach(result.dropped);
   process.stdout.write(`${JSON.stringify(result)}\n`);
 } catch (error) {
   process.stderr.write(`load failed: ${error instanceof Error ? error.message : String(error)}\n`);

@@ -1,5 +1,13 @@
 import { expect, it } from 'vitest';
-import { createHistogram, percentile, record, summarize } from './histogram.ts';
+import {
+  createHistogram,
+  mergeHistograms,
+  packHistogram,
+  percentile,
+  record,
+  summarize,
+  unpackHistogram,
+} from './histogram.ts';
 
 it('keeps percentiles within a sixty-fourth, from microseconds to minutes', () => {
   for (const scaleMs of [0.001, 0.1, 1, 60]) {
@@ -18,4 +26,16 @@ it('knows the exact maximum, and zeros of nothing', () => {
   expect(summarize(histogram)).toEqual({ p50Ms: 0, p95Ms: 0, p99Ms: 0, maxMs: 0 });
   record(histogram, 12.345);
   expect(summarize(histogram)).toEqual({ p50Ms: 12.345, p95Ms: 12.345, p99Ms: 12.345, maxMs: 12.345 });
+});
+
+it('merges what was recorded apart, also by way of JSON', () => {
+  const [all, odd, even] = [createHistogram(), createHistogram(), createHistogram()];
+  for (let step = 1; step <= 1000; step++) {
+    record(all, step * 0.7);
+    record(step % 2 === 1 ? odd : even, step * 0.7);
+  }
+  const sent = [odd, even].map(one => JSON.parse(JSON.stringify(packHistogram(one))));
+  const merged = mergeHistograms(sent.map(unpackHistogram));
+  expect(summarize(merged)).toEqual(summarize(all));
+  expect(merged.total).toBe(1000);
 });

@@ -20,6 +20,34 @@ export function record(histogram: Histogram, durationMs: number): void {
   if (durationMs > histogram.maxMs) histogram.maxMs = durationMs;
 }
 
+/** All that was recorded in any of them, in a new one. */
+export function mergeHistograms(histograms: Histogram[]): Histogram {
+  const merged = createHistogram();
+  for (const { counts, total, maxMs } of histograms) {
+    for (const [index, count] of counts.entries()) merged.counts[index] = merged.counts[index]! + count;
+    merged.total += total;
+    merged.maxMs = Math.max(merged.maxMs, maxMs);
+  }
+  return merged;
+}
+
+/** A histogram for JSON: its buckets that hold anything, as [index, count]. */
+export type PackedHistogram = { buckets: [number, number][]; maxMs: number };
+
+export function packHistogram({ counts, maxMs }: Histogram): PackedHistogram {
+  return { buckets: [...counts.entries()].filter(([, count]) => count > 0), maxMs };
+}
+
+export function unpackHistogram({ buckets, maxMs }: PackedHistogram): Histogram {
+  const histogram = createHistogram();
+  for (const [index, count] of buckets) {
+    histogram.counts[index] = count;
+    histogram.total += count;
+  }
+  histogram.maxMs = maxMs;
+  return histogram;
+}
+
 export function summarize(histogram: Histogram): LatencySummary {
   return {
     p50Ms: percentile(histogram, 0.5),

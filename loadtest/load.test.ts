@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { type LoadPlan, runLoad } from './load.ts';
@@ -31,6 +31,8 @@ async function serve(answer: RequestListener): Promise<{ users: string[]; plan: 
     path: '/claims',
     body: '{"user_id":"{user}"}',
     userPrefix: 'u-',
+    coupons: 1,
+    burst: 1,
     connections: 8,
     durationMs: Number.POSITIVE_INFINITY,
     requests: Number.POSITIVE_INFINITY,
@@ -92,4 +94,33 @@ it('in the open model sends what falls due, and tells what it could not send', a
   );
   const result = await runLoad({ ...stuck.plan, ratePerSecond: 1000, durationMs: 300 });
   expect(result).toMatchObject({ answers: 8, unsent: 292 });
+});
+
+it('sends bursts of the same person, each whole and of another one, and tells whose answer it is', async () => {
+  const held: ServerResponse[] = [];
+  let heldAtOnce: number | undefined;
+  const release = () => {
+    heldAtOnce ??= held.length;
+    for (const response of held.splice(0)) response.writeHead(202, { 'content-length': 0 }).end();
+  };
+  // Until the first are answered, whatever else is sent has the time to arrive.
+  const { users, plan } = await serve((_request, response) => {
+    held.push(response);
+    if (heldAtOnce !== undefined) release();
+    else if (held.length === 10) setTimeout(release, 50);
+  });
+  const answered: number[] = [];
+  const result = await runLoad({
+    ...plan,
+    // The last five are too few for another burst.
+    connections: 15,
+    burst: 10,
+    requests: 300,
+    onAnswer: (_answer, _bytes, userNumber) => answered.push(userNumber),
+  });
+  expect(result).toMatchObject({ answers: 300, dropped: 0 });
+  const timesEach = [...new Set(users)].map(user => users.filter(other => other === user).length);
+  expect(timesEach).toEqual(Array.from({ length: 30 }, () => 10));
+  expect(answered.filter(userNumber => userNumber === 29).length).toBe(10);
+  expect(heldAtOnce).toBe(10);
 });

@@ -8,10 +8,13 @@ export type LoadPlan = {
   /** Connections are dealt to them in turn. */
   targets: Target[];
   method: string;
-  /** `{user}` in path and body is replaced by a different person in every request. */
+  /** `{user}` in path and body becomes a person, `{coupon}` one of `coupons` numbers, persons in turn. */
   path: string;
   body: string;
   userPrefix: string;
+  coupons: number;
+  /** So many requests at once are of the same person; every burst is of another one. */
+  burst: number;
   connections: number;
   /** No request starts later than this; Infinity when only `requests` ends the run. */
   durationMs: number;
@@ -20,6 +23,8 @@ export type LoadPlan = {
   /** Open model: requests fall due at this rate, whatever the answers do. 0: closed loop. */
   ratePerSecond: number;
   expectedStatuses: number[];
+  /** Hears of each answer that is expected; `bytes` are overwritten afterwards. */
+  onAnswer?: (answer: Answer, bytes: Buffer, userNumber: number) => void;
 };
 
 export type LoadResult = {
@@ -43,6 +48,9 @@ export type LoadResult = {
 };
 
 const ANSWER_TIMEOUT_MS = 30_000;
+// Far below the 511 connections that a Node server lets wait: one that finds no place there is open for us, and
+// what it sends waits for seconds.
+const OPENED_AT_ONCE = 64;
 const REOPEN_DELAY_MS = 50;
 const CONNECTION_LOSS_LIMIT = 1000;
 const TICK_MS = 1;
@@ -61,6 +69,7 @@ export function runLoad(plan: LoadPlan): Promise<LoadResult> {
     const histogram = createHistogram();
     const requests = new Map<Connection, RequestTemplate>();
     const sentAtMs = new Map<Connection, number>();
+    const userNumbers = new Map<Connection, number>();
     const isOpenModel = plan.ratePerSecond > 0;
     let free: Connection[] = [];
     let started = false;
@@ -89,6 +98,7 @@ export function runLoad(plan: LoadPlan): Promise<LoadResult> {
 
     function onReady(connection: Connection): void {
       free.push(connection);
+      openNext();
       if (!started && free.length === plan.connections) start();
       else if (started) sendDue(performance.now());
     }
@@ -118,13 +128,20 @@ export function runLoad(plan: LoadPlan): Promise<LoadResult> {
     }
 
     function sendDue(nowMs: number): void {
-      while (free.length > 0 && nowMs < lastSendMs && isNextDue(nowMs)) send(free.pop()!, nowMs);
+      while (isBurstFree() && nowMs < lastSendMs && isNextDue(nowMs)) send(free.pop()!, nowMs);
       if (inFlight === 0 && (nowMs >= lastSendMs || isLastSent(nowMs))) finish();
+    }
+
+    /** A burst starts only when there are connections for all of it. */
+    function isBurstFree(): boolean {
+      return free.length >= plan.burst - (sent % plan.burst);
     }
 
     function send(connection: Connection, nowMs: number): void {
       const request = requests.get(connection)!;
-      addressTo(request, sent);
+      const userNumber = Math.floor(sent / plan.burst);
+      addressTo(request, userNumber);
+      userNumbers.set(connection, userNumber);
       sentAtMs.set(connection, nextDueMs(nowMs));
       sent += 1;
       inFlight += 1;
@@ -142,6 +159,7 @@ export function runLoad(plan: LoadPlan): Promise<LoadResult> {
         fail(new Error(`unexpected status ${answer.status} after ${histogram.total} answers: ${body}`));
         return;
       }
+      plan.onAnswer?.(answer, bytes, userNumbers.get(connection)!);
       // A connection that the server is about to close comes back as a new one.
       if (!answer.closes) free.push(connection);
       sendDue(nowMs);
@@ -209,6 +227,10 @@ export function runLoad(plan: LoadPlan): Promise<LoadResult> {
       });
     }
 
-    for (let index = 0; index < plan.connections; index++) open(plan.targets[index % plan.targets.length]!);
+    let opened = 0;
+    function openNext(): void {
+      if (opened < plan.connections) open(plan.targets[opened++ % plan.targets.length]!);
+    }
+    while (opened < Math.min(OPENED_AT_ONCE, plan.connections)) openNext();
   });
 }

@@ -16,6 +16,8 @@ export type Machine = {
   measuredAt: string;
 };
 
+// What `npm run bench -- --write` changes itself does not change what is measured.
+const UNMEASURED = ['RESULTS.md', 'results.json', 'results.svg'].map(name => `:!loadtest/${name}`);
 const TMPFS_MAGIC = 0x01021994;
 
 export function describeMachine(): Machine {
@@ -31,10 +33,24 @@ export function describeMachine(): Machine {
   };
 }
 
+/** A machine in a line of text. */
+export function describeMachineLine(machine: Machine): string {
+  return [
+    machine.cpu,
+    `${machine.cores} cores shared by everything`,
+    `${machine.memoryGb} GB`,
+    machine.platform,
+    `Node ${machine.node}`,
+    `data on ${machine.storage}`,
+    `commit ${machine.commit}`,
+    machine.measuredAt,
+  ].join(', ');
+}
+
 function readCommit(): string {
   try {
     const commit = git('rev-parse', '--short=12', 'HEAD');
-    return git('status', '--porcelain') === '' ? commit : `${commit} with changes`;
+    return git('status', '--porcelain', '--', '.', ...UNMEASURED) === '' ? commit : `${commit} with changes`;
   } catch {
     return 'none';
   }

@@ -1,17 +1,19 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createCoupon, readCounts } from './coupon.ts';
+import { type BacklogSamples, backlogGrowth, watchBacklog } from './backlog.ts';
 import { type CpuTimes, readCpuTimes, subtractCpuTimes } from './cpu-time.ts';
 import type { LoadResult } from './load.ts';
 import { runToEnd } from './process.ts';
 import type { Stack } from './stack.ts';
+import { createStock, type Stock } from './stock.ts';
 import type { Subject } from './subject.ts';
 
 export type LoadShape = {
+  /** Infinity where `requests` ends the load. */
   seconds: number;
   connections: number;
   /** Requests a second in the open model; 0: closed loop. */
   rate: number;
+  requests?: number;
 };
 
 export type Measurement = {
@@ -23,6 +25,8 @@ export type Measurement = {
   settledPerSecond: number;
   /** Accepted and not yet settled when the last answer had come. */
   backlogAtEnd: number;
+  /** By how many claims a second the line grew while the load was on. */
+  backlogGrowthPerSecond: number;
   /** From the first request to the last answer or grant. */
   elapsedMs: number;
   /** CPU time of each process in that time, in ms; the generator's too. */
@@ -34,24 +38,38 @@ const SETTLE_POLL_MS = 25;
 const RECHECK_DELAY_MS = 250;
 
 /**
- * Puts one round of load on a subject with a fresh coupon, waits until the line is empty and counts.
+ * Puts one round of load on a subject with a fresh stock, waits until the line is empty and counts.
  * Throws when the count of grants is not exactly what was accepted, or the stock when that is less.
  */
 export async function measure(stack: Stack, subject: Subject, shape: LoadShape): Promise<Measurement> {
-  const urls = stack.urls[subject.service];
-  const couponName = `load-${subject.name}-${randomBytes(4).toString('hex')}`;
-  if (subject.amount !== undefined) await createCoupon(urls[0]!, couponName, subject.amount);
+  if (subject.amount === undefined) return weigh(stack, subject, shape, undefined);
+  const stock = await createStock(stack, subject, subject.amount);
+  try {
+    // Many coupons are measured while they are busy: their lanes are open when the round begins.
+    if (subject.coupons > 1)
+      await weigh(stack, subject, { ...shape, seconds: Infinity, rate: 0, requests: subject.coupons }, stock);
+    return await weigh(stack, subject, shape, stock);
+  } finally {
+    await stock.close();
+  }
+}
 
+async function weigh(
+  stack: Stack,
+  subject: Subject,
+  shape: LoadShape,
+  stock: Stock | undefined,
+): Promise<Measurement> {
+  const before = stock ? (await stock.readCounts()).claimedCount : 0;
+  const stopWatching = watchLine(stack, subject, stock);
   const cpuBefore = readCpuTimes(stack.pids);
-  const load = await generate(stack, urls, `/api/coupons/${couponName}/claims`, subject, shape);
+  const load = await generate(stack, subject, shape, stock).finally(stopWatching);
   const accepted = load.statuses[String(subject.acceptedStatus)] ?? 0;
-  const settling =
-    subject.amount === undefined
-      ? { granted: accepted, backlogAtEnd: 0, settledAtMs: load.startedAtMs + load.durationMs }
-      : await awaitSettled(urls[0]!, couponName, Math.min(accepted, subject.amount), load);
+  const settling = stock
+    ? await awaitSettled(stock, before + Math.min(accepted, stock.amount), load)
+    : { granted: accepted, backlogAtEnd: 0, settledAtMs: load.startedAtMs + load.durationMs };
   const cpu = subtractCpuTimes(readCpuTimes(stack.pids), cpuBefore);
-  if (subject.amount !== undefined)
-    await assertExact(urls[0]!, couponName, subject.amount, accepted, load.dropped);
+  if (stock) await assertExact(stock, before + accepted, load.dropped);
   stack.assertRunning();
 
   const elapsedMs = Math.max(load.durationMs, settling.settledAtMs - load.startedAtMs);
@@ -60,54 +78,70 @@ export async function measure(stack: Stack, subject: Subject, shape: LoadShape):
     load,
     accepted,
     acceptedPerSecond: perSecond(accepted, load.durationMs),
-    settledPerSecond: perSecond(settling.granted, elapsedMs),
+    settledPerSecond: perSecond(settling.granted - before, elapsedMs),
     backlogAtEnd: settling.backlogAtEnd,
+    backlogGrowthPerSecond: backlogGrowth(stopWatching()),
     elapsedMs,
     cpu: { ...cpu, generator: load.cpuMs },
   };
 }
 
-async function generate(
+function watchLine(stack: Stack, subject: Subject, stock: Stock | undefined): () => BacklogSamples {
+  const hasLine = stock && subject.coupons === 1 && subject.service !== 'rowlock';
+  return hasLine ? watchBacklog(stack.urls[subject.service]![0]!, stock.name) : () => [];
+}
+
+/** Runs the load generator on a subject, as a process of its own. Throws on an answer that is not expected. */
+export async function generate(
   stack: Stack,
-  urls: string[],
-  path: string,
   subject: Subject,
   shape: LoadShape,
+  stock: Stock | undefined,
 ): Promise<LoadResult> {
-  const options = {
+  const { path, body } = requestOf(subject, stock?.name ?? subject.name);
+  const options: Record<string, string | number> = {
     path,
+    body,
     expect: subject.expectedStatuses.join(','),
     connections: shape.connections,
-    seconds: shape.seconds,
     rate: shape.rate,
+    coupons: subject.coupons,
+    burst: subject.burst,
+    ...(Number.isFinite(shape.seconds) && { seconds: shape.seconds }),
+    ...(shape.requests !== undefined && { requests: shape.requests }),
+    // Claims of the same person at once: one of them gets the unit.
+    ...(subject.burst > 1 && { once: subject.acceptedStatus }),
   };
   const args = [
     ...['--import', 'tsx', 'loadtest/generator.ts'],
-    ...urls.flatMap(url => ['--target', url]),
+    ...stack.urls[subject.service]!.flatMap(url => ['--target', url]),
     ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]),
   ];
-  const generator = {
-    name: `load on ${subject.name}`,
-    command: process.execPath,
-    args,
-    folder: stack.folder,
-  };
-  return JSON.parse(await runToEnd(generator)) as LoadResult;
+  const name = `load on ${subject.name}`;
+  return JSON.parse(
+    await runToEnd({ name, command: process.execPath, args, folder: stack.folder }),
+  ) as LoadResult;
+}
+
+function requestOf(subject: Subject, couponName: string): { path: string; body: string } {
+  if (subject.form === 'simple')
+    return { path: '/api/coupons/claim', body: `{"user_id":"{user}","coupon_name":"${couponName}"}` };
+  return { path: `/api/coupons/${couponName}/claims`, body: '{"user_id":"{user}"}' };
 }
 
 /** Polls until `expected` units are claimed. */
-async function awaitSettled(url: string, couponName: string, expected: number, load: LoadResult) {
+async function awaitSettled(stock: Stock, expected: number, load: LoadResult) {
   const deadlineMs = Date.now() + SETTLE_LIMIT_MS;
   let backlogAtEnd: number | undefined;
   for (;;) {
-    const { claimedCount } = await readCounts(url, couponName);
+    const { claimedCount } = await stock.readCounts();
     const settledAtMs = Date.now();
     backlogAtEnd ??= Math.max(0, expected - claimedCount);
     if (claimedCount >= expected) return { granted: claimedCount, backlogAtEnd, settledAtMs };
     if (settledAtMs > deadlineMs) {
       const shown = JSON.stringify(load.statuses);
       throw new Error(
-        `${couponName}: ${claimedCount} of ${expected} settled after ${SETTLE_LIMIT_MS} ms, ${shown}`,
+        `${stock.name}: ${claimedCount} of ${expected} settled after ${SETTLE_LIMIT_MS} ms, ${shown}`,
       );
     }
     await sleep(SETTLE_POLL_MS);
@@ -118,14 +152,14 @@ async function awaitSettled(url: string, couponName: string, expected: number, l
  * Exactly what was accepted must be granted, within the stock. Requests whose answer was lost may be granted or
  * not. A grant too many may come late, so the counts are read once more after a while.
  */
-async function assertExact(url: string, couponName: string, amount: number, accepted: number, lost: number) {
+async function assertExact({ name, amount, readCounts }: Stock, accepted: number, lost: number) {
   await sleep(RECHECK_DELAY_MS);
-  const { claimedCount, remainingAmount } = await readCounts(url, couponName);
+  const { claimedCount, remainingAmount } = await readCounts();
   const isExact =
     claimedCount >= Math.min(accepted, amount) && claimedCount <= Math.min(accepted + lost, amount);
   if (isExact && claimedCount + remainingAmount === amount) return;
   const counts = `${claimedCount} granted and ${remainingAmount} left of ${amount}`;
-  throw new Error(`${couponName}: ${counts}, but ${accepted} accepted and ${lost} answers lost`);
+  throw new Error(`${name}: ${counts}, but ${accepted} accepted and ${lost} answers lost`);
 }
 
 function perSecond(count: number, durationMs: number): number {

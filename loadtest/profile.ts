@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { aggregateSelfTimes, type CpuProfile, profilePath, renderSelfTimes } from './cpu-profile.ts';
 import { type LoadShape, measure } from './measure.ts';
 import { type Stack, startStack } from './stack.ts';
-import { parseSubjects } from './subject.ts';
+import { BUSY_LANES, parseSubjects } from './subject.ts';
 
 /*
  * Shows where the time of one subject goes: puts load on it and prints, for each of its Node processes, the
@@ -57,6 +57,7 @@ const stack = await startStack({
   rowlock: subject.service === 'rowlock',
   apis: isClaimline ? Number(values.apis) : 0,
   workers: isClaimline ? Number(values.workers) : 0,
+  env: BUSY_LANES,
   profiled: true,
   keepFolder: values.keep,
 });

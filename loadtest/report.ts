@@ -1,23 +1,14 @@
-import type { Machine } from './machine.ts';
+import { renderCores } from './cores.ts';
+import { describeMachineLine, type Machine } from './machine.ts';
 import type { SubjectSummary } from './summary.ts';
+import { renderTable, whole } from './table.ts';
 
 /** The comparison as Markdown: the machine, speed, latency, and where the CPU time went. */
 export function renderReport(machine: Machine, summaries: SubjectSummary[], conditions: string): string {
-  const machineLine = [
-    machine.cpu,
-    `${machine.cores} cores shared by everything`,
-    `${machine.memoryGb} GB`,
-    machine.platform,
-    `Node ${machine.node}`,
-    `data on ${machine.storage}`,
-    `commit ${machine.commit}`,
-    machine.measuredAt,
-  ].join(', ');
   return [
-    `${machineLine}. ${conditions}`,
+    `${describeMachineLine(machine)}. ${conditions}`,
     renderSpeed(summaries),
     renderLatency(summaries),
-    'Cores in use, by process:',
     renderCores(summaries),
   ].join('\n\n');
 }
@@ -34,7 +25,7 @@ function renderSpeed(summaries: SubjectSummary[]): string {
     ratio(one.versus.echo),
     ratio(one.versus.rowlock),
   ]);
-  return renderTable(head, rows);
+  return renderTable(head, rows, 'numbers');
 }
 
 function renderLatency(summaries: SubjectSummary[]): string {
@@ -42,28 +33,7 @@ function renderLatency(summaries: SubjectSummary[]): string {
     title,
     ...[latency.p50Ms, latency.p95Ms, latency.p99Ms, latency.maxMs].map(ms => ms.toFixed(1)),
   ]);
-  return renderTable(['latency of an answer, ms', 'p50', 'p95', 'p99', 'max'], rows);
-}
-
-function renderCores(summaries: SubjectSummary[]): string {
-  const names = [...new Set(summaries.flatMap(one => Object.keys(one.cores)))];
-  const rows = summaries.map(one => {
-    const cores = names.map(name => Math.max(0, one.cores[name] ?? 0));
-    return [
-      one.title,
-      ...[...cores, cores.reduce((sum, value) => sum + value, 0)].map(value => value.toFixed(2)),
-    ];
-  });
-  return renderTable(['', ...names, 'all'], rows);
-}
-
-function renderTable(head: string[], rows: string[][]): string {
-  const rule = head.map((_, index) => (index === 0 ? '---' : '---:'));
-  return [head, rule, ...rows].map(cells => `| ${cells.join(' | ')} |`).join('\n');
-}
-
-function whole(value: number): string {
-  return Math.round(value).toLocaleString('en-US');
+  return renderTable(['latency of an answer, ms', 'p50', 'p95', 'p99', 'max'], rows, 'numbers');
 }
 
 function ratio(value: number | undefined): string {

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '@claimline/db/free-port';
 import { type Closers, createClosers } from '@claimline/kernel/closers';
-import { runToEnd, type StartedProcess, startNode, waitUntilReady } from './process.ts';
+import { API_FLAGS, addInstallation } from './installation.ts';
+import { type StartedProcess, startNode, waitUntilReady } from './process.ts';
 import { startPostgres, startRedis } from './stores.ts';
 
 export type StackPlan = {
@@ -12,6 +13,8 @@ export type StackPlan = {
   /** Claimline's API processes; 0 leaves Claimline out. */
   apis: number;
   workers: number;
+  /** Settings of Claimline's processes that differ from the default. */
+  env?: Record<string, string>;
   /** Every Node process can be profiled with `profiled.ts`. */
   profiled: boolean;
   /** Leave the folder with the logs behind. */
@@ -20,20 +23,26 @@ export type StackPlan = {
 
 export type Stack = {
   folder: string;
-  /** Where each service listens; empty when it was not asked for. */
-  urls: { echo: string[]; rowlock: string[]; claimline: string[] };
+  /** Where each service listens, `echo`, `rowlock`, `claimline` and installations; none that was not asked for. */
+  urls: Record<string, string[]>;
+  /** The stores of `claimline` and of further installations. */
+  stores: Record<string, Stores>;
   /** The processes by name. */
   pids: Record<string, number>;
   /** Those of them that run Node. */
   nodes: StartedProcess[];
   /** Throws when one of them has ended. */
   assertRunning(): void;
+  /** Starts a Node process that is stopped with the stack; `args` begin with its file. */
+  addNode(name: string, args: string[], env?: Record<string, string>): Promise<StartedProcess>;
+  /** The same with a server on a free port, which it finds in PORT; resolves when it is healthy. */
+  addServer(name: string, args: (port: string) => string[], env?: Record<string, string>): Promise<string>;
   stop(): Promise<void>;
 };
 
+export type Stores = { databaseUrl: string; redisUrl: string };
+
 const HOST = '127.0.0.1';
-// As in `npm run api` and in the image.
-const API_FLAGS = ['--max-semi-space-size=64'];
 
 /**
  * Starts what a measurement needs on free ports in a temporary folder: the stores, the baselines, and
@@ -50,12 +59,15 @@ export async function startStack(plan: StackPlan): Promise<Stack> {
   const started: StartedProcess[] = [];
   const stack: Stack = {
     folder,
-    urls: { echo: [], rowlock: [], claimline: [] },
+    urls: {},
+    stores: {},
     pids: {},
     nodes: [],
     assertRunning: () => {
       for (const one of started) one.assertRunning();
     },
+    addNode,
+    addServer,
     stop: () => closers.close(),
   };
 
@@ -94,31 +106,17 @@ export async function startStack(plan: StackPlan): Promise<Stack> {
     return url;
   }
 
-  async function addClaimline(databaseUrl: string): Promise<string[]> {
-    const { redis, url: redisUrl } = await startRedis(folder);
-    adopt(redis);
-    const env = {
-      DATABASE_URL: databaseUrl,
-      REDIS_URL: redisUrl,
-      RATE_LIMITS: 'off',
-      DATA_DIR: join(folder, 'data'),
-    };
-    const migrate = ['--import', 'tsx', 'apps/cli/main.ts', 'migrate'];
-    await runToEnd({ name: 'migrate', command: process.execPath, args: migrate, env, folder });
-    for (const name of numbered('worker', plan.workers)) await addNode(name, ['apps/worker/main.ts'], env);
-    const urls: string[] = [];
-    for (const name of numbered('api', plan.apis))
-      urls.push(await addServer(name, () => [...API_FLAGS, 'apps/api/main.ts'], env));
-    return urls;
-  }
-
   try {
-    if (plan.echo) stack.urls.echo = [await addServer('echo', port => ['loadtest/baselines/echo.ts', port])];
+    if (plan.echo)
+      stack.urls.echo = [await addServer('echo', port => [...API_FLAGS, 'loadtest/baselines/echo.ts', port])];
     if (!plan.rowlock && plan.apis === 0) return stack;
     const databaseUrl = await addPostgres();
-    const rowlock = (port: string) => ['loadtest/baselines/rowlock.ts', port, databaseUrl];
+    const rowlock = (port: string) => [...API_FLAGS, 'loadtest/baselines/rowlock.ts', port, databaseUrl];
     if (plan.rowlock) stack.urls.rowlock = [await addServer('rowlock', rowlock)];
-    if (plan.apis > 0) stack.urls.claimline = await addClaimline(databaseUrl);
+    if (plan.apis === 0) return stack;
+    const { redis, url: redisUrl } = await startRedis(folder);
+    adopt(redis);
+    await addInstallation(stack, 'claimline', plan, { databaseUrl, redisUrl });
     return stack;
   } catch (error) {
     await stack.stop();
@@ -133,8 +131,4 @@ function stopOnSignals(closers: Closers): void {
     process.on(signal, stop);
     closers.push(signal, () => process.off(signal, stop));
   }
-}
-
-function numbered(name: string, count: number): string[] {
-  return count === 1 ? [name] : Array.from({ length: count }, (_, index) => `${name}-${index + 1}`);
 }

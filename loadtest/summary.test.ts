@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Measurement } from './measure.ts';
 import { parseSubjects } from './subject.ts';
-import { median, summarizeRounds } from './summary.ts';
+import { type Contender, median, medianRatio, summarizeRounds } from './summary.ts';
 
 function measurement(subject: string, answersPerSecond: number, settledPerSecond: number): Measurement {
   const latency = { p50Ms: 1, p95Ms: 2, p99Ms: 3, maxMs: answersPerSecond };
@@ -13,6 +13,7 @@ function measurement(subject: string, answersPerSecond: number, settledPerSecond
     acceptedPerSecond: answersPerSecond,
     settledPerSecond,
     backlogAtEnd: 0,
+    backlogGrowthPerSecond: 0,
     elapsedMs: 1000,
     cpu: { api: 250, generator: 500 },
   };
@@ -37,4 +38,17 @@ it('makes ratios within a round, of what is settled when that is the figure', ()
     versus: { echo: 0.4 },
     cores: { api: 0.25, generator: 0.5 },
   });
+});
+
+it('takes the median of the ratios, not the ratio of the medians', () => {
+  const [echo, granted] = parseSubjects('echo,granted') as Contender[] as [Contender, Contender];
+  const rounds = [
+    [100, 60],
+    [200, 180],
+    [50, 40],
+  ].map(([one, other]) => ({
+    echo: measurement('echo', one!, one!),
+    granted: measurement('granted', other!, other!),
+  }));
+  expect(medianRatio(granted, echo, rounds)).toBe(0.8);
 });

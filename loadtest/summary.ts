@@ -4,6 +4,9 @@ import type { Subject } from './subject.ts';
 
 export type Round = Record<string, Measurement>;
 
+/** What takes part in rounds: its name in them, and the figure that its ratios are made of. */
+export type Contender = Pick<Subject, 'name' | 'title' | 'figure'>;
+
 /** Medians over the rounds of one subject. */
 export type SubjectSummary = {
   name: string;
@@ -13,6 +16,7 @@ export type SubjectSummary = {
   acceptedPerSecond: number;
   settledPerSecond: number;
   backlogAtEnd: number;
+  backlogGrowthPerSecond: number;
   latency: LatencySummary;
   /** Cores in use by each process, e.g. 0.5 for half of one. */
   cores: Record<string, number>;
@@ -22,7 +26,8 @@ export type SubjectSummary = {
 
 const REFERENCES = ['echo', 'rowlock'];
 
-export function summarizeRounds(subjects: Subject[], rounds: Round[]): SubjectSummary[] {
+/** One summary per contender, each of all rounds. */
+export function summarizeRounds(subjects: Contender[], rounds: Round[]): SubjectSummary[] {
   return subjects.map(subject => {
     const own = rounds.map(round => round[subject.name]!);
     const answers = own.map(one => one.load.answersPerSecond);
@@ -34,6 +39,7 @@ export function summarizeRounds(subjects: Subject[], rounds: Round[]): SubjectSu
       acceptedPerSecond: median(own.map(one => one.acceptedPerSecond)),
       settledPerSecond: median(own.map(one => one.settledPerSecond)),
       backlogAtEnd: median(own.map(one => one.backlogAtEnd)),
+      backlogGrowthPerSecond: median(own.map(one => one.backlogGrowthPerSecond)),
       latency: {
         p50Ms: median(own.map(one => one.load.latency.p50Ms)),
         p95Ms: median(own.map(one => one.load.latency.p95Ms)),
@@ -60,17 +66,19 @@ function summarizeCores(measurements: Measurement[]): Record<string, number> {
   );
 }
 
-function summarizeRatios(subject: Subject, subjects: Subject[], rounds: Round[]): Record<string, number> {
+function summarizeRatios(subject: Contender, subjects: Contender[], rounds: Round[]): Record<string, number> {
   const references = subjects.filter(other => REFERENCES.includes(other.name) && other !== subject);
   return Object.fromEntries(
-    references.map(reference => [
-      reference.name,
-      median(rounds.map(round => figureOf(subject, round) / figureOf(reference, round))),
-    ]),
+    references.map(reference => [reference.name, medianRatio(subject, reference, rounds)]),
   );
 }
 
-function figureOf(subject: Subject, round: Round): number {
+/** The median of the ratios of two contenders within each round. */
+export function medianRatio(subject: Contender, reference: Contender, rounds: Round[]): number {
+  return median(rounds.map(round => figureOf(subject, round) / figureOf(reference, round)));
+}
+
+function figureOf(subject: Contender, round: Round): number {
   const measurement = round[subject.name]!;
   return subject.figure === 'settledPerSecond'
     ? measurement.settledPerSecond

@@ -1,0 +1,19 @@
+import { expect, it } from 'vitest';
+import { describeCourse, readMemory } from './memory.ts';
+
+it('compares the last quarter with the second, past the warming up', () => {
+  const samples = [10, 90, 100, 100, 105, 110, 120, 130].map(api => ({ api }));
+  expect(describeCourse('api', { api: 10 }, samples, { api: 80 })).toEqual({
+    beforeMb: 10,
+    peakMb: 130,
+    afterMb: 80,
+    growth: 1.25,
+  });
+  expect(describeCourse('api', { api: 10 }, samples.slice(0, 3), { api: 80 }).growth).toBe(1);
+});
+
+it.runIf(process.platform === 'linux')('sees what this process occupies', () => {
+  const { me } = readMemory({ me: process.pid });
+  expect(me).toBeGreaterThan(10);
+  expect(me).toBeLessThan(4000);
+});
