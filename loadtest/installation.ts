@@ -3,9 +3,6 @@ import { closePool, openPool } from '@claimline/db/pool';
 import { runToEnd } from './process.ts';
 import type { Stack, Stores } from './stack.ts';
 
-// As in `npm run api` and in the image.
-const API_FLAGS = ['--max-semi-space-size=64'];
-
 /** How many processes an installation of Claimline has, and settings of theirs that differ from the default. */
 export type InstallationPlan = { apis: number; workers: number; env?: Record<string, string> };
 
