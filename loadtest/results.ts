@@ -24,8 +24,9 @@ export function renderResults(results: Result[], chartFile: string | undefined):
   const notes = results.flatMap(result => result.notes).map(note => `- ${note}`);
   const latencies = distinct(results.flatMap(result => result.latencies));
   const cores = distinctTitles(results.flatMap(result => result.cores));
+  const missing = TARGETS.filter(target => !results.some(result => result.target === target));
   return [
-    `${met} of ${rows.length} met.`,
+    `${met} of ${rows.length} met.${missing.length > 0 ? ` Not measured here: ${missing.join(', ')}.` : ''}`,
     renderTable(['', 'what', 'target', 'measured', ''], rows),
     chartFile ? `![Throughput and latency beside the baselines](${chartFile})` : '',
     latencies.length > 0 ? renderLatencies(latencies) : '',
