@@ -34,11 +34,16 @@ export function createClaimVerb({
   async function claim(couponName: string, wish: Wish): Promise<Boarded> {
     for (let round = 1; ; round++) {
       const boarded = await trains.board(couponName, wish);
-      if (boarded.kind === 'refused') return (await findOwn(couponName, wish, boarded)) ?? boarded;
+      if (boarded.kind === 'refused')
+        return wish.fixed ? ((await findOwn(couponName, wish, boarded)) ?? boarded) : boarded;
       if (boarded.kind !== 'queued') return boarded;
       reader.rememberName(boarded.coupon.id, boarded.coupon.name);
       if (!boarded.joined) return boarded;
-      const place = await findPlace(boarded.ticket);
+      const { ticket, line } = boarded;
+      // In line as far as anybody has heard: the gate has just said so.
+      if (line !== null && !outcomes.isDecided(ticket))
+        return { ...boarded, createdAtMs: tickets.read(ticket)?.createdAtMs ?? boarded.createdAtMs };
+      const place = await findPlace(ticket);
       if (place) {
         const { line, state, createdAtMs } = place;
         return { ...boarded, line, state, createdAtMs };

@@ -21,7 +21,7 @@ export function gateLineSuite({ gate, opened, admit, admitOne, inLineOf }: Door)
     test('a person in line joins their own claim, also twice in one train', async () => {
       const coupon = await opened();
       const train = await admit(coupon, ['ada', 'eve', 'ada', 'ada']);
-      const joined = { kind: 'joined', ticket: train.tickets[0] };
+      const joined = { kind: 'joined', ticket: train.tickets[0], line: 1 };
       expect(train.verdicts).toEqual([
         { kind: 'admitted', line: 1 },
         { kind: 'admitted', line: 2 },
@@ -63,7 +63,7 @@ export function gateLineSuite({ gate, opened, admit, admitOne, inLineOf }: Door)
         verdicts: [
           { kind: 'refused', reason: 'already_claimed' },
           { kind: 'unticketed' },
-          { kind: 'joined', ticket },
+          { kind: 'joined', ticket, line: 1 },
           { kind: 'unticketed' },
         ],
         line: { inLine: 1 },
@@ -144,7 +144,11 @@ export function gateLineSuite({ gate, opened, admit, admitOne, inLineOf }: Door)
       const again = await admitOne(coupon, 'ada');
       expect(again.verdict).toEqual({ kind: 'admitted', line: 3 });
       await gate().giveBack(coupon.id, [entry]);
-      expect((await admitOne(coupon, 'ada')).verdict).toEqual({ kind: 'joined', ticket: again.ticket });
+      expect((await admitOne(coupon, 'ada')).verdict).toEqual({
+        kind: 'joined',
+        ticket: again.ticket,
+        line: 3,
+      });
     });
 
     test('by age: the old go, the young stay', async () => {

@@ -32,7 +32,7 @@ export function gateLoadSuite({ gate, opened, openedWithLine, admit, admitOne }:
       const { ticket } = await admitOne(coupon, 'ada');
       await gate().load({ ...coupon, epoch: 4, remaining: 0 }, pages([]), []);
       await gate().load({ ...coupon, remaining: 0 }, pages([]), []);
-      expect((await admitOne(coupon, 'ada')).verdict).toEqual({ kind: 'joined', ticket });
+      expect((await admitOne(coupon, 'ada')).verdict).toEqual({ kind: 'joined', ticket, line: 1 });
       expect((await admitOne(coupon, 'eve')).verdict).toEqual({ kind: 'admitted', line: 2 });
     });
 
@@ -47,8 +47,8 @@ export function gateLoadSuite({ gate, opened, openedWithLine, admit, admitOne }:
       expect(verdicts).toEqual([
         { kind: 'refused', reason: 'already_claimed', heldTicket: 't0' },
         { kind: 'refused', reason: 'already_claimed', heldTicket: 't2499' },
-        { kind: 'joined', ticket: tickets[0] },
-        { kind: 'joined', ticket: tickets[1] },
+        { kind: 'joined', ticket: tickets[0], line: 1 },
+        { kind: 'joined', ticket: tickets[1], line: 2 },
         { kind: 'admitted', line: 3 },
       ]);
       expect(await gate().find(coupon.id, tickets[1] as string)).toMatchObject({ userId: 'last', line: 2 });

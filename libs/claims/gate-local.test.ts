@@ -17,7 +17,7 @@ describe('the gate in this process', () => {
     const coupon = couponFacts();
     const inLine = [waiting('ada', 5000), waiting('eve', 5007)] as const;
     await gate.load(coupon, pages([]), [...inLine]);
-    expect(await admitNew(coupon, 'ada')).toEqual({ kind: 'joined', ticket: inLine[0].ticket });
+    expect(await admitNew(coupon, 'ada')).toEqual({ kind: 'joined', ticket: inLine[0].ticket, line: 5000 });
     expect(await gate.find(coupon.id, inLine[1].ticket)).toMatchObject({ userId: 'eve', line: 5007 });
     expect(await admitNew(coupon, 'new')).toEqual({ kind: 'admitted', line: 5008 });
     expect(await gate.readLine(coupon.id)).toMatchObject({ inLine: 3 });
@@ -54,7 +54,7 @@ describe('the gate in this process', () => {
     expect(await gate.find(coupon.id, ada)).toMatchObject({ userId: 'ada', mayBeDecided: true });
     expect(await admitNew(coupon, 'ada')).toBe('load');
     await gate.load(coupon, pages([]), []);
-    expect(await admitNew(coupon, 'ada')).toMatchObject({ kind: 'joined' });
+    expect(await admitNew(coupon, 'ada')).toMatchObject({ kind: 'joined', line: null });
     await gate.sweep(coupon.id, 0);
     expect(gate.couponsInLine()).not.toContain(coupon.id);
   });

@@ -59,7 +59,10 @@ export function createLocalGate(): Gate {
     if (held && held.count >= coupon.perUserLimit)
       return { kind: 'refused', reason: 'already_claimed', heldTicket: held.ticket || null };
     const waiting = memory.queued.get(candidate.userId);
-    if (waiting) return { kind: 'joined', ticket: waiting.ticket };
+    if (waiting) {
+      const isSure = (memory.tickets.get(waiting.ticket)?.admittedMs ?? heardSinceMs) > heardSinceMs;
+      return { kind: 'joined', ticket: waiting.ticket, line: isSure ? waiting.line : null };
+    }
     const closed = closedReason(coupon, coupon.remaining, nowMs);
     if (closed) return { kind: 'refused', reason: closed, heldTicket: null };
     if (memory.queued.size >= gateLimits.lineMost) return { kind: 'full' };

@@ -37,7 +37,11 @@ export function gateReasonsSuite({ opened, openedWithLine, admitOne }: Door): vo
         reason: 'already_claimed',
         heldTicket: 'tkt_held',
       });
-      expect((await admitOne(coupon, 'waiter')).verdict).toEqual({ kind: 'joined', ticket: tickets[0] });
+      expect((await admitOne(coupon, 'waiter')).verdict).toEqual({
+        kind: 'joined',
+        ticket: tickets[0],
+        line: 1,
+      });
     });
 
     test('a sale runs from its start, to the millisecond', async () => {

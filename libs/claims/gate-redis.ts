@@ -123,7 +123,10 @@ function holds(decision: Decision): string | number {
 function parseVerdict(text: string): Verdict {
   const rest = text.slice(2);
   if (text.startsWith('a ')) return { kind: 'admitted', line: Number(rest) };
-  if (text.startsWith('j ')) return { kind: 'joined', ticket: rest };
+  if (text.startsWith('j ')) {
+    const space = rest.indexOf(' ');
+    return { kind: 'joined', ticket: rest.slice(space + 1), line: Number(rest.slice(0, space)) };
+  }
   if (text.startsWith('h ')) return { kind: 'refused', reason: 'already_claimed', heldTicket: rest || null };
   if (text.startsWith('r '))
     return {

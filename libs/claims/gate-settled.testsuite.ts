@@ -21,7 +21,7 @@ export function gateSettledSuite({ gate, opened, admit, admitOne, inLineOf }: Do
       expect(again.verdicts).toEqual([
         { kind: 'refused', reason: 'already_claimed', heldTicket: ada },
         { kind: 'admitted', line: 4 },
-        { kind: 'joined', ticket: tickets[2] },
+        { kind: 'joined', ticket: tickets[2], line: 3 },
       ]);
     });
 
@@ -56,7 +56,11 @@ export function gateSettledSuite({ gate, opened, admit, admitOne, inLineOf }: Do
       await gate().settled(news);
       const second = await admitOne(coupon, 'eve');
       await gate().settled(news);
-      expect((await admitOne(coupon, 'eve')).verdict).toEqual({ kind: 'joined', ticket: second.ticket });
+      expect((await admitOne(coupon, 'eve')).verdict).toEqual({
+        kind: 'joined',
+        ticket: second.ticket,
+        line: 2,
+      });
     });
 
     test('the newest revision says what is left, in whatever order the news arrive', async () => {

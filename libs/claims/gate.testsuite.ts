@@ -24,7 +24,7 @@ export function gateSuite(gate: () => Gate): void {
     for (const [i, userId] of awkwardUsers.entries())
       expect(await gate().find(coupon.id, tickets[i] as string)).toMatchObject({ userId, line: i + 1 });
     expect((await admit(coupon, awkwardUsers)).verdicts).toEqual(
-      tickets.map(ticket => ({ kind: 'joined', ticket })),
+      tickets.map((ticket, i) => ({ kind: 'joined', ticket, line: i + 1 })),
     );
     const news = tickets.map((ticket, i) => [ticket, granted(awkwardUsers[i] as string)] as const);
     await gate().settled(settledNews(coupon, {}, news));

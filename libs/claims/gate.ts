@@ -64,7 +64,8 @@ export type InLine = Candidate & { line: number };
 
 export type Verdict =
   | { kind: 'admitted'; line: number }
-  | { kind: 'joined'; ticket: string }
+  /** In line already. Without the line number where {@link Place.mayBeDecided}: read the ticket then. */
+  | { kind: 'joined'; ticket: string; line: number | null }
   | { kind: 'refused'; reason: Exclude<Reason, 'coupon_not_found'>; heldTicket: string | null }
   | { kind: 'full' }
   /** Would be admitted, but came with an empty ticket. */

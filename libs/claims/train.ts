@@ -298,7 +298,15 @@ function toBoarded(
       return { kind: 'queued', coupon, ticket, createdAtMs, joined: false, line: verdict.line, state };
     case 'joined': {
       const joined = verdict.ticket !== ticket;
-      return { kind: 'queued', coupon, ticket: verdict.ticket, createdAtMs, joined, line: null, state };
+      return {
+        kind: 'queued',
+        coupon,
+        ticket: verdict.ticket,
+        createdAtMs,
+        joined,
+        line: verdict.line,
+        state,
+      };
     }
     case 'full':
     case 'unticketed':

@@ -5,7 +5,10 @@ import type { SimulatedProcess, Store } from './process.ts';
 /** One gate for all processes, as in Redis: the local one's memory, which can be lost. */
 export function createSharedGate() {
   let memory = createLocalGate();
+  /** Tickets whose place was given back because their job could not be added. */
+  const givenBack = new Set<string>();
   return {
+    givenBack,
     clear() {
       memory = createLocalGate();
     },
@@ -18,7 +21,11 @@ export function createSharedGate() {
         admit: (...args) => call('admit', () => memory.admit(...args)),
         load: (...args) => call('load', () => memory.load(...args)),
         settled: news => call('settled', () => memory.settled(news)),
-        giveBack: (...args) => call('giveBack', () => memory.giveBack(...args)),
+        giveBack: (id, entries) =>
+          call('giveBack', () => {
+            for (const { ticket } of entries) givenBack.add(ticket);
+            return memory.giveBack(id, entries);
+          }),
         find: (...args) => call('find', () => memory.find(...args)),
         readLine: id => call('readLine', () => memory.readLine(id)),
         sweep: (...args) => call('sweep', () => memory.sweep(...args)),

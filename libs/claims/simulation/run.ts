@@ -67,7 +67,7 @@ async function play(world: World, schedule: Schedule): Promise<void> {
 }
 
 /** P3: a ticket that somebody was told has an outcome in time, or is lost where that may be. */
-async function seeDecided({ apis, oracle }: World, { told, read }: Clients, { steps }: Schedule) {
+async function seeDecided({ apis, oracle, stores }: World, { told, read }: Clients, { steps }: Schedule) {
   const open = new Set(told.keys());
   const untilMs = nowMs() + limits.outcomeMs;
   for (let nth = 0; open.size > 0; nth++) {
@@ -81,10 +81,13 @@ async function seeDecided({ apis, oracle }: World, { told, read }: Clients, { st
     await sleep(limits.lookEveryMs);
   }
 
-  /** Where a store was emptied or its claim deleted, or where its process died between gate and queue. */
+  /**
+   * Where a store was emptied or its claim deleted, or where its process died between gate and queue. Or could
+   * not add it and gave the place back, which somebody had joined through another process in that instant.
+   */
   function mayBeLost(ticket: string): boolean {
     if (steps.some(isLossy) || oracle.deleted.has(ticket)) return true;
-    return !oracle.added.has(ticket) && steps.some(isDeath);
+    return !oracle.added.has(ticket) && (steps.some(isDeath) || stores.gate?.givenBack.has(ticket) === true);
   }
 }
 
