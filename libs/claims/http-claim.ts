@@ -5,7 +5,7 @@ import type { Run } from '@claimline/http/idempotency-rows';
 import { replyProblem } from '@claimline/http/problem';
 import { reply } from '@claimline/http/reply';
 import { preferredWaitSeconds, type Router } from '@claimline/http/router';
-import type { Env } from '@claimline/http/scope';
+import { type Env, goneSignal } from '@claimline/http/scope';
 import { AppError, type Problem } from '@claimline/kernel/error';
 import type { Context } from 'hono';
 import { z } from 'zod';
@@ -41,7 +41,7 @@ const refusals = ['already_claimed', 'sold_out', 'not_started', 'ended', 'paused
 
 type Queued = Boarded & { kind: 'queued' };
 
-/** The two forms of claiming. `stopping` lets go whoever waits. */
+/** The two forms of claiming. */
 export function mountClaiming(
   router: Router,
   {
@@ -49,8 +49,7 @@ export function mountClaiming(
     outcomes,
     reader,
     verb,
-    stopping,
-  }: { changes: Changes; outcomes: Outcomes; reader: TicketReader; verb: ClaimVerb; stopping: AbortSignal },
+  }: { changes: Changes; outcomes: Outcomes; reader: TicketReader; verb: ClaimVerb },
 ) {
   /** The state of a ticket that was just boarded, without a look into any store. */
   function stateOf({ ticket, createdAtMs, coupon, line, state }: Queued, userId: string): TicketState {
@@ -92,8 +91,8 @@ export function mountClaiming(
     },
     async ({ c, body, run }) => {
       const wish = { userId: body.user_id, metadata: null, fixed: fixedBy(run) };
-      const signal = AbortSignal.any([c.req.raw.signal, stopping]);
-      const boarded = await verb.claimAndWait(body.coupon_name, wish, claimHttpLimits.simpleWaitMs, signal);
+      const { simpleWaitMs } = claimHttpLimits;
+      const boarded = await verb.claimAndWait(body.coupon_name, wish, simpleWaitMs, goneSignal(c));
       if (boarded.kind !== 'queued') return refuse(c, boarded, true);
       const { coupon, joined } = boarded;
       let state = stateOf(boarded, body.user_id);
@@ -144,12 +143,7 @@ export function mountClaiming(
       const boarded =
         waitS === null
           ? await verb.claim(params.name, wish)
-          : await verb.claimAndWait(
-              params.name,
-              wish,
-              waitS * 1000,
-              AbortSignal.any([c.req.raw.signal, stopping]),
-            );
+          : await verb.claimAndWait(params.name, wish, waitS * 1000, goneSignal(c));
       if (boarded.kind !== 'queued') return refuse(c, boarded, false);
       let state = stateOf(boarded, body.user_id);
       // Also where what was heard is not believed any more, because the coupon changed in that instant.

@@ -1,6 +1,6 @@
 import { reply, replyRaw } from '@claimline/http/reply';
 import { preferredWaitSeconds, type Router } from '@claimline/http/router';
-import { header } from '@claimline/http/scope';
+import { goneSignal, header } from '@claimline/http/scope';
 import { z } from 'zod';
 import type { ClaimVerb } from './claim.ts';
 import { claimHttpLimits } from './http-claim.ts';
@@ -11,7 +11,7 @@ import { ticketSchema, viewTicket } from './ticket-view.ts';
 
 const ticketParams = z.object({ ticket: z.string() });
 
-/** Reading a ticket, waiting on it, following it. `stopping` lets go whoever waits. */
+/** Reading a ticket, waiting on it, following it. `stopping` ends the streams. */
 export function mountTickets(
   router: Router,
   {
@@ -51,8 +51,7 @@ export function mountTickets(
         claimHttpLimits.waitMostS,
       );
       if (!state.decided && waitS > 0) {
-        const signal = AbortSignal.any([c.req.raw.signal, stopping]);
-        await verb.waitFor(params.ticket, performance.now() + waitS * 1000, signal);
+        await verb.waitFor(params.ticket, performance.now() + waitS * 1000, goneSignal(c));
         state = await reader.read(params.ticket);
       }
       const { body, retryAfter } = viewTicket(state);

@@ -43,7 +43,7 @@ export async function mountClaims(
   const stop = new AbortController();
   const stopping = stop.signal;
 
-  mountClaiming(router, { changes, outcomes, reader, verb, stopping });
+  mountClaiming(router, { changes, outcomes, reader, verb });
   mountTickets(router, { outcomes, reader, verb, stopping });
   mountLists(router, { sql, readLine: createLineReader({ sql, gate }) });
 

@@ -31,6 +31,16 @@ export function newRequestId(): string {
   return `req_${PROCESS}${(counter++).toString(36)}`;
 }
 
+/**
+ * Aborts when the connection of the answer has closed, answered or not. The Request's own signal says the
+ * same, but to ask for it makes the adapter build a whole Request: 5 % of what a waiting claim costs.
+ */
+export function goneSignal(c: Context<Env>): AbortSignal {
+  const gone = new AbortController();
+  c.env.outgoing.once('close', () => gone.abort());
+  return gone.signal;
+}
+
 /** A request header as Node parsed it, without building a Headers object. `name` in lower case. */
 export function header(c: Context<Env>, name: string): string | undefined {
   const value = c.env.incoming.headers[name];

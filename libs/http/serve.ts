@@ -11,6 +11,8 @@ export const serveLimits = {
   /** A request has to arrive whole within this. */
   requestMs: 60_000,
   idleSweepMs: 100,
+  /** Connections that wait to be accepted; Node's own 511 overflow when thousands connect at once. The kernel's bound is lower where somaxconn is. */
+  backlog: 4096,
 } as const;
 
 type Fetch = (request: Request, env: HttpBindings) => Response | Promise<Response>;
@@ -44,7 +46,7 @@ export async function serve(fetch: Fetch, host: string, port: number): Promise<S
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, resolve);
+    server.listen({ port, host, backlog: serveLimits.backlog }, resolve);
   });
 
   return {
