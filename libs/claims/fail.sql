@@ -16,7 +16,7 @@ message as (
   select json_build_object(
     'coupon', $1::uuid,
     'name', $2::text,
-    'at', round(extract(epoch from now()) * 1000),
+    'at', floor(extract(epoch from now()) * 1000),
     'outcomes', json_agg(json_build_array(ticket, user_id, 'f'))
   )::text as payload
   from (

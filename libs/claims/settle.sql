@@ -128,7 +128,7 @@ decided as (
       else json_build_array(ticket, user_id, 'r', reason, case when reason = 'already_claimed'
         then coalesce(held_ticket, max(ticket) filter (where is_granted) over (partition by user_id)) end, known_ms)
     end::text as outcome
-  from (select *, round(extract(epoch from known_at) * 1000) as known_ms from judged) judged
+  from (select *, floor(extract(epoch from known_at) * 1000) as known_ms from judged) judged
 ),
 message as (
   select json_build_object(
@@ -137,7 +137,7 @@ message as (
     'epoch', coupon.epoch,
     'revision', coupon.revision + 1,
     'remaining', coupon.remaining_amount - total.granted,
-    'at', round(extract(epoch from now()) * 1000),
+    'at', floor(extract(epoch from now()) * 1000),
     'outcomes', part.outcomes::json
   )::text as payload
   from (

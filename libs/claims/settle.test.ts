@@ -138,6 +138,23 @@ describe('a job that runs twice', () => {
       );
   });
 
+  test('gets the time that a process reads from the tables which has not heard of the outcome', async () => {
+    // Only where the microseconds round up could the two differ.
+    for (const name of people(20)) {
+      const coupon = await insertCoupon(sql, { amount: 1 });
+      const claims = claimsOf([name, 'late']);
+      const told = await settleClaims(sql, coupon, claims);
+      const stored = await sql<{ ticket: string; at: Date }[]>`
+        select ticket, created_at as at from claims where coupon_name = ${coupon.name}
+        union all select ticket, decided_at from refusals where coupon_id = ${coupon.id}`;
+      const again = await settleClaims(sql, coupon, claims);
+      for (const { decisions } of [told, again])
+        expect(stored.map(({ ticket }) => decisions.get(ticket)?.decidedAtMs)).toEqual(
+          stored.map(({ at }) => at.getTime()),
+        );
+    }
+  });
+
   test('may have new claims in its company, in any order', async () => {
     const coupon = await insertCoupon(sql, { amount: 4 });
     const old = claimsOf(people(2, 'old'));

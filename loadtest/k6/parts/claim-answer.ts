@@ -1,0 +1,25 @@
+import { bodyOf, latencyMs, type Response, show } from './calls.ts';
+import { claims, latency, type Said } from './counts.ts';
+
+export type ClaimAnswer = { said: Said; ticket: string | undefined };
+
+type Body = { ticket?: string; deduplicated?: true; status?: string; code?: string };
+
+/** Counts an answer to a claim, in either form, by what it says; whatever is not listed there is unexpected. */
+export function countClaim(response: Response): ClaimAnswer {
+  const body = bodyOf<Body>(response) ?? {};
+  const said = judge(response.status, body);
+  claims[said].add(1);
+  latency.claim.add(latencyMs(response));
+  if (said === 'unexpected') show('a claim', response);
+  return { said, ticket: body.ticket };
+}
+
+function judge(status: number, { ticket, deduplicated, status: state, code }: Body): Said {
+  if (status === 202 && ticket) return deduplicated ? 'joined' : 'admitted';
+  if (status === 200 && state === 'granted') return 'granted';
+  if (status === 409 && code === 'already_claimed') return 'already_claimed';
+  // 409, and 400 in the simple form.
+  if ((status === 409 || status === 400) && code === 'sold_out') return 'sold_out';
+  return 'unexpected';
+}
