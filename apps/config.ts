@@ -26,7 +26,7 @@ export const settings = {
   ),
   OPERATOR_KEY: setting(
     z.string().min(16, 'must have at least 16 characters').optional(),
-    'Key for everything but claiming: coupons, lists, metrics, the board. Without it all is open, on loopback only.',
+    'Key for everything but claiming and using codes: coupons, lists, metrics, the board. Without it all is open, on loopback only.',
     true,
   ),
   DATABASE_URL: setting(

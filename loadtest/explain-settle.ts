@@ -1,8 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { plainStatement } from '@claimline/claims';
 import { closePool, openPool } from '@claimline/db/pool';
-import { REPOSITORY } from './process.ts';
 
 const BATCH_SIZE = 500;
 const AMOUNT = 1_000_000;
@@ -12,7 +10,6 @@ const AMOUNT = 1_000_000;
  * of the worker, and returns what Postgres says. Creates a coupon for it.
  */
 export async function explainSettle(databaseUrl: string): Promise<string> {
-  const settle = readFileSync(join(REPOSITORY, 'libs/claims/settle.sql'), 'utf8');
   const sql = openPool({
     url: databaseUrl,
     applicationName: 'load explain',
@@ -23,7 +20,7 @@ export async function explainSettle(databaseUrl: string): Promise<string> {
     const id = randomUUID();
     const name = `load-explain-${id}`;
     await sql`insert into coupons (id, name, amount, remaining_amount) values (${id}, ${name}, ${AMOUNT}, ${AMOUNT})`;
-    await sql.unsafe(`prepare settle_explained (uuid, text[], text[], text[], text) as ${settle}`);
+    await sql.unsafe(`prepare settle_explained (uuid, text[], text[], text[], text) as ${plainStatement}`);
     const texts = (prefix: string) =>
       `array[${Array.from({ length: BATCH_SIZE }, (_, n) => `'${prefix}${id}-${n}'`).join(',')}]`;
     const plan = await sql.unsafe<{ 'QUERY PLAN': string }[]>(

@@ -47,6 +47,14 @@ describe('with OPERATOR_KEY', () => {
     ['GET', '/api/coupons/access/claims', undefined, 200],
     ['GET', '/api/coupons/access/stats', undefined, 200],
     ['GET', '/api/users/ada/claims', undefined, 200],
+    ['POST', '/api/coupons/access/codes', { codes: ['x'] }, 201],
+    ['POST', '/api/coupons/access/codes/generate', { quantity: 1 }, 201],
+    ['GET', '/api/coupons/access/codes', undefined, 200],
+    ['GET', '/api/users/ada/codes', undefined, 200],
+    ['GET', '/api/code-runs/x', undefined, 404],
+    ['GET', '/api/codes/x', undefined, 200],
+    ['GET', '/api/codes/x/audit', undefined, 200],
+    ['POST', '/api/codes/x/assign', { user_id: 'eve' }, 201],
     ['GET', '/metrics', undefined, 200],
     ['GET', '/queues', undefined, 200],
     ['GET', '/queues/api/queues', undefined, 200],
@@ -94,6 +102,9 @@ describe('with OPERATOR_KEY', () => {
     ['GET', '/api/coupons/access/line', undefined, 200],
     ['GET', '/api/tickets/unknown', undefined, 404],
     ['GET', '/api/tickets/unknown/events', undefined, 404],
+    ['POST', '/api/codes/x/lock', { user_id: 'grace' }, 403],
+    ['POST', '/api/codes/x/unlock', { user_id: 'grace' }, 403],
+    ['POST', '/api/codes/x/redeem', { user_id: 'grace' }, 403],
     ['GET', '/health', undefined, 200],
     ['GET', '/livez', undefined, 200],
     ['GET', '/readyz', undefined, 200],
@@ -118,7 +129,14 @@ describe('with OPERATOR_KEY', () => {
     );
     const isKeyed = keyed
       .filter(([, path]) => !path.startsWith('/queues'))
-      .map(([method, path]) => `${method} ${path.replace('access', '{name}').replace('ada', '{user_id}')}`);
+      .map(
+        ([method, path]) =>
+          `${method} ${path
+            .replace('access', '{name}')
+            .replace('ada', '{user_id}')
+            .replace('runs/x', 'runs/{run_id}')
+            .replace(/codes\/x/, 'codes/{code}')}`,
+      );
     expect(saidKeyed.sort()).toEqual(isKeyed.sort());
   });
 

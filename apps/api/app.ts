@@ -1,4 +1,5 @@
 import { mountClaims } from '@claimline/claims/http';
+import { mountCodes } from '@claimline/codes/http';
 import { openDirectory } from '@claimline/coupons';
 import { mountCoupons } from '@claimline/coupons/http';
 import type { Changes } from '@claimline/db/changes';
@@ -22,6 +23,8 @@ export type House = {
   config: Config;
   log: Logger;
   sql: Sql;
+  /** For the settle statement. */
+  settleSql: Sql;
   transactions: Transactions;
   changes: Changes;
   engine: Engine;
@@ -31,7 +34,7 @@ export type House = {
 
 /** Everything the API answers: each slice's calls, the reference, the operator's pages. */
 export async function createApp(house: House) {
-  const { config, log, sql, transactions, changes, engine, ticketKey } = house;
+  const { config, log, sql, settleSql, transactions, changes, engine, ticketKey } = house;
   const requireKey = createKeyCheck(config.OPERATOR_KEY);
   const requestLog = createRequestLog(log);
   const router = createRouter({
@@ -44,7 +47,16 @@ export async function createApp(house: House) {
 
   const directory = await openDirectory(sql, changes);
   mountCoupons(router, { sql, directory });
-  const claims = await mountClaims(router, { sql, changes, engine, directory, ticketKey, onError });
+  const claims = await mountClaims(router, {
+    sql,
+    settleSql,
+    changes,
+    engine,
+    directory,
+    ticketKey,
+    onError,
+  });
+  mountCodes(router, { sql, grant: claims.grant, issueTicket: claims.issueTicket, onError });
   mountOperations(router, { sql, engine, isReady: house.isReady });
   mountDocs(router);
   const board = createBoardApp({

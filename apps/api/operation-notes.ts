@@ -5,6 +5,7 @@ import { type ProblemCode, problems } from '@claimline/kernel/error';
 export const tags = {
   Coupons: 'Limited stock on sale in a window: create, read, change.',
   Claims: "A person's request for one unit: claim, hold a ticket, learn the outcome.",
+  Codes: 'Books of codes: fill them; lock, redeem and follow what was handed out.',
   Operations: 'For monitors and the people who run this server.',
   Reference: 'What you are reading.',
 };
@@ -55,6 +56,41 @@ const claim = {
   coupon_name: 'WINTER',
   ticket,
   granted_at: '2026-12-24T18:00:00.019Z',
+};
+
+const code = {
+  code: 'SUMMER-4827-KXWP',
+  coupon_name: 'SUMMER',
+  status: 'assigned',
+  user_id: 'ada',
+  claim_id: 'clm_1',
+  assigned_at: '2026-12-24T18:00:00.019Z',
+  locked_until: null,
+  redemption_count: 0,
+  max_redemptions: 1,
+  redeemed_at: null,
+  created_at: '2026-12-01T09:00:00.000Z',
+};
+const change = {
+  action: 'lock',
+  actor: 'user',
+  user_id: 'ada',
+  status_before: 'assigned',
+  status_after: 'locked',
+  address: '192.0.2.7',
+  agent: 'shop/1.0',
+  metadata: null,
+  created_at: '2026-12-24T18:05:00.000Z',
+};
+const codeRun = {
+  run_id: '0b5b2a3e-6a4c-4a0e-9a51-3f9f8f0d8c11',
+  coupon_name: 'SUMMER',
+  status: 'running',
+  quantity: 1_000_000,
+  created: 250_000,
+  skipped: 0,
+  started_at: '2026-12-01T09:00:00.000Z',
+  finished_at: null,
 };
 
 const means = (...codes: ProblemCode[]) =>
@@ -121,6 +157,49 @@ export const operationNotes: Record<string, OperationNote> = {
       },
     },
     headers: { 200: ['Cache-Control'] },
+  },
+  generateCodes: {
+    body: { quantity: 1000, pattern: 'SUMMER-####-????' },
+    answers: { 201: { created: 1000, skipped: 0 }, 202: codeRun },
+    headers: { 202: ['Preference-Applied'] },
+  },
+  readCodeRun: { answers: { 200: codeRun } },
+  uploadCodes: {
+    body: { codes: ['SPRING-1', 'spring-2'] },
+    stream: 'code\nSPRING-1\nspring-2\n',
+    answers: { 201: { created: 1, skipped: 1, duplicates: ['SPRING-1'] } },
+  },
+  listCodes: { answers: { 200: { data: [code], next_cursor: null } } },
+  listUserCodes: { answers: { 200: { data: [code], next_cursor: null } } },
+  readCode: { answers: { 200: code } },
+  listCodeAudit: { answers: { 200: { data: [change], next_cursor: null } } },
+  assignCode: { body: { user_id: 'ada' }, answers: { 201: code } },
+  lockCode: {
+    body: { user_id: 'ada', ttl_seconds: 600 },
+    answers: {
+      200: {
+        code: code.code,
+        status: 'locked',
+        locked_until: '2026-12-24T18:15:00.000Z',
+        lock_ttl_seconds: 600,
+      },
+    },
+  },
+  unlockCode: { body: { user_id: 'ada' }, answers: { 200: { code: code.code, status: 'assigned' } } },
+  redeemCode: {
+    body: { user_id: 'ada', order_id: 'order-7', order_value: 4900 },
+    answers: {
+      200: {
+        code: code.code,
+        status: 'redeemed',
+        redemption_count: 1,
+        max_redemptions: 1,
+        final: true,
+        redeemed_at: '2026-12-24T18:06:00.000Z',
+        discount: 490,
+        final_amount: 4410,
+      },
+    },
   },
   listCouponClaims: { answers: { 200: { data: [claim], next_cursor: null } } },
   listUserClaims: { answers: { 200: { data: [claim], next_cursor: null } } },

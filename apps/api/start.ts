@@ -1,3 +1,4 @@
+import { settleSettings } from '@claimline/claims';
 import { openChanges } from '@claimline/db/changes';
 import { assertSchema } from '@claimline/db/migrate';
 import { nestedBeginCode, openPool } from '@claimline/db/pool';
@@ -11,6 +12,9 @@ import type { Running, Setting } from '../process.ts';
 import { requireDatabaseUrl } from '../process.ts';
 import { createApp } from './app.ts';
 import { readTicketKey } from './ticket-key.ts';
+
+/** For codes that are assigned by name; opened when the first one is. */
+const SETTLE_CONNECTIONS = 2;
 
 /** Starts the HTTP process. */
 export async function startApi({ config, log, closers, retry }: Setting): Promise<Running> {
@@ -33,6 +37,14 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     onNotice,
   });
   closers.push('postgres', () => sql.end({ timeout: 5 }));
+  const settleSql = openPool({
+    url: databaseUrl,
+    applicationName: 'claimline api settle',
+    max: SETTLE_CONNECTIONS,
+    settings: settleSettings,
+    onNotice,
+  });
+  closers.push('postgres for settle', () => settleSql.end({ timeout: 5 }));
   const transactions = openTransactions({
     url: databaseUrl,
     applicationName: 'claimline api transactions',
@@ -61,6 +73,7 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     config,
     log,
     sql,
+    settleSql,
     transactions,
     changes,
     engine,

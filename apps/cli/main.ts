@@ -2,6 +2,7 @@ import { ConfigError } from '@claimline/kernel/config';
 import { Command } from 'commander';
 import { envExample, printConfig, readConfig } from '../config.ts';
 import { VERSION } from '../version.ts';
+import { generateCodes, uploadFile } from './codes.ts';
 import { runDev } from './dev.ts';
 import { runMigrations } from './migrate.ts';
 
@@ -18,6 +19,24 @@ program
   .command('migrate')
   .description('bring the database at DATABASE_URL up to date')
   .action(() => runMigrations(readConfig()));
+
+const codes = program.command('codes').description("fill a coupon's book, in the database at DATABASE_URL");
+
+codes
+  .command('generate <coupon>')
+  .description('fill it with new codes')
+  .requiredOption('--quantity <n>', 'how many, at most 1,000,000')
+  .option('--pattern <pattern>', 'such as SUMMER-####-????: # is a digit, ? a letter, * either')
+  .option('--prefix <text>', 'what every code begins with, without a pattern')
+  .option('--length <n>', 'random characters after the prefix')
+  .option('--alphabet <characters>', 'what random characters are drawn from')
+  .option('--run <id>', 'carry on a run that broke off')
+  .action(generateCodes);
+
+codes
+  .command('upload <coupon> <file>')
+  .description('put the codes of a CSV file into it, the first field of each line')
+  .action(uploadFile);
 
 program
   .command('config')

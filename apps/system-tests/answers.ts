@@ -5,6 +5,7 @@ export interface SeenClaim {
   user_id?: string;
   coupon_name?: string;
   ticket?: string;
+  code?: string;
   granted_at?: string;
 }
 

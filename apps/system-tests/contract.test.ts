@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { aroundRequests } from './contract/around-requests.ts';
 import { claimRefusals } from './contract/claim-refusals.ts';
 import { claims } from './contract/claims.ts';
+import { codes } from './contract/codes.ts';
 import { couponChanges } from './contract/coupon-changes.ts';
 import { coupons } from './contract/coupons.ts';
 import { hostileText } from './contract/hostile-text.ts';
@@ -19,6 +20,7 @@ onEachEngine({}, stack => {
   tickets(stack);
   aroundRequests(stack);
   hostileText(stack);
+  codes(stack);
   idempotencyKeys(stack);
 
   test('the same processes answered all of it', () => {

@@ -34,11 +34,18 @@ export interface Sale {
 
 /**
  * Opens a sale and sends twice as many people as there are units, at a pace that leaves time to break things.
+ * What `prepare` does, it does after the coupon is created and before anybody claims.
  * As a real client would, each one asks again when told 503, which must say when; anything else is final.
  */
-export async function openSale(stack: Stack, name: string, amount: number): Promise<Sale> {
+export async function openSale(
+  stack: Stack,
+  name: string,
+  amount: number,
+  prepare: (client: ClaimClient) => Promise<void> = async () => {},
+): Promise<Sale> {
   const client = stack.client();
   expect((await client.create(name, amount)).status).toBe(201);
+  await prepare(client);
   const tickets = new Map<string, string>();
   const over = atMost(shoppersAtOnce, people(amount * 2), async user => {
     await delay(betweenShoppersMs);

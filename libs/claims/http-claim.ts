@@ -95,7 +95,7 @@ export function mountClaiming(
       const boarded = await verb.claimAndWait(body.coupon_name, wish, simpleWaitMs, goneSignal(c));
       if (boarded.kind !== 'queued') return refuse(c, boarded, true);
       const { coupon, joined } = boarded;
-      let state = stateOf(boarded, body.user_id);
+      let state = await reader.withCode(stateOf(boarded, body.user_id));
       if (!state.decided) state = await reader.read(boarded.ticket);
       if (!state.decided) return replyQueued(c, state, joined);
       const decision = state.decided;
@@ -148,6 +148,7 @@ export function mountClaiming(
       let state = stateOf(boarded, body.user_id);
       // Also where what was heard is not believed any more, because the coupon changed in that instant.
       if (!state.decided && waitS !== null) state = await reader.read(boarded.ticket);
+      if (state.decided) state = await reader.withCode(state);
       const applied = waitS === null ? undefined : { 'Preference-Applied': `wait=${waitS}` };
       if (!state.decided || waitS === null) return replyQueued(c, state, boarded.joined, applied);
       return reply(c, 200, viewTicket(state).body, {

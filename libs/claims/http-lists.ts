@@ -15,6 +15,7 @@ const claimSchema = z
     user_id: z.string(),
     coupon_name: z.string(),
     ticket: z.string().nullable(),
+    code: z.string().optional().describe('Where the coupon has a book.'),
     granted_at: z.iso.datetime(),
   })
   .meta({ id: 'Claim' });

@@ -5,6 +5,7 @@ import type { Router } from '@claimline/http/router';
 import type { Engine } from '@claimline/queue/engine';
 import { createClaimVerb } from './claim.ts';
 import { createGate } from './create-gate.ts';
+import { createGrant } from './grant.ts';
 import { mountClaiming } from './http-claim.ts';
 import { mountLists } from './http-lists.ts';
 import { mountTickets } from './http-ticket.ts';
@@ -24,6 +25,8 @@ export async function mountClaims(
   router: Router,
   house: {
     sql: Sql;
+    /** A pool for the settle statement. */
+    settleSql: Sql;
     changes: Changes;
     engine: Engine;
     directory: Directory;
@@ -52,6 +55,8 @@ export async function mountClaims(
   }, SWEEP_MS);
 
   return {
+    grant: createGrant({ sql: house.settleSql, gate, onError: house.onError }),
+    issueTicket: (couponId: string) => tickets.issue(couponId, Date.now(), 1)[0] as string,
     /** Lets everybody go who waits, with the state as it is. */
     release() {
       clearInterval(sweeper);

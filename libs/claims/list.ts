@@ -8,6 +8,7 @@ type ClaimRow = {
   user_id: string;
   coupon_name: string;
   ticket: string | null;
+  code: string | null;
   created_at: Date;
 };
 
@@ -19,9 +20,13 @@ export function toClaim(row: ClaimRow) {
     user_id: row.user_id,
     coupon_name: row.coupon_name,
     ticket: row.ticket,
+    ...(row.code !== null && { code: row.code }),
     granted_at: row.created_at.toISOString(),
   };
 }
+
+/** The code that came with a claim: a look into an index for each row that is shown. */
+const code = (sql: Sql) => sql`(select code from assignments where claim_id = claims.id) as code`;
 
 /** A coupon's claims in claim order after sequence `after`, one more than `limit` when there are more. */
 export async function listCouponClaims(
@@ -29,7 +34,7 @@ export async function listCouponClaims(
   { couponName, limit, after }: { couponName: string; limit: number; after: number | null },
 ): Promise<ClaimRow[]> {
   const rows = await sql<ClaimRow[]>`
-    select id, sequence, user_id, coupon_name, ticket, created_at from claims
+    select id, sequence, user_id, coupon_name, ticket, created_at, ${code(sql)} from claims
     where coupon_name = ${couponName} and sequence > ${after ?? 0}
     order by sequence limit ${limit + 1}`;
   if (rows.length === 0) {
@@ -45,7 +50,7 @@ export async function listUserClaims(
   { userId, limit, before }: { userId: string; limit: number; before: number | null },
 ): Promise<ClaimRow[]> {
   return sql<ClaimRow[]>`
-    select id, sequence, user_id, coupon_name, ticket, created_at from claims
+    select id, sequence, user_id, coupon_name, ticket, created_at, ${code(sql)} from claims
     where user_id = ${userId} and ${before === null ? sql`true` : sql`id < ${before}`}
     order by id desc limit ${limit + 1}`;
 }

@@ -1,9 +1,13 @@
 /** Why a claim was refused. The gate refuses with the same reasons, in the same order, as settle. */
 export type Reason = 'already_claimed' | 'paused' | 'ended' | 'not_started' | 'sold_out' | 'coupon_not_found';
 
-/** What became of a person's claim. `held`: how many the person then has of this coupon. `failed` is no outcome but a surprise that an operator may retry. */
+/**
+ * What became of a person's claim. `held`: how many the person then has of this coupon. `code`, once it was
+ * read: it travels in no notification, which everybody can hear who may connect to the database. `failed` is
+ * no outcome but a surprise that an operator may retry.
+ */
 export type Decision = { couponName: string; userId: string; decidedAtMs: number } & (
-  | { status: 'granted'; claimId: string; sequence: number; held: number }
+  | { status: 'granted'; claimId: string; sequence: number; held: number; hasCode: boolean; code?: string }
   | { status: 'refused'; reason: Reason; heldTicket: string | null }
   | { status: 'failed' }
 );
@@ -28,7 +32,7 @@ type Payload = {
   revision?: number | null;
   remaining?: number | null;
   at: number;
-  outcomes: [ticket: string, userId: string, kind: 'g' | 'r' | 'f', ...rest: unknown[]][];
+  outcomes: [ticket: string, userId: string, kind: 'g' | 'c' | 'r' | 'f', ...rest: unknown[]][];
 };
 
 /**
@@ -78,7 +82,7 @@ function toDecision(
   couponName: string,
   userId: string,
   nowMs: number,
-  kind: 'g' | 'r' | 'f',
+  kind: 'g' | 'c' | 'r' | 'f',
   rest: unknown[],
 ): Decision {
   if (kind === 'f') return { couponName, userId, decidedAtMs: nowMs, status: 'failed' };
@@ -88,10 +92,25 @@ function toDecision(
   }
   const [sequence, id, held, knownMs] = rest as [number, number, number, number?];
   const claimId = claimIdText(id);
-  return { couponName, userId, decidedAtMs: knownMs ?? nowMs, status: 'granted', claimId, sequence, held };
+  const decidedAtMs = knownMs ?? nowMs;
+  return {
+    couponName,
+    userId,
+    decidedAtMs,
+    status: 'granted',
+    claimId,
+    sequence,
+    held,
+    hasCode: kind === 'c',
+  };
 }
 
 /** A claim's id as clients see it. */
 export function claimIdText(id: number): string {
   return `clm_${id}`;
+}
+
+/** The id in the text that clients see. */
+export function claimIdOf(text: string): number {
+  return Number(text.slice('clm_'.length));
 }

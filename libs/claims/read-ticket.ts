@@ -1,11 +1,12 @@
 import type { Sql } from '@claimline/db/pool';
 import { AppError } from '@claimline/kernel/error';
+import { createTrain } from '@claimline/kernel/train';
 import type { Engine } from '@claimline/queue/engine';
 import { LRUCache } from 'lru-cache';
 import type { Gate } from './gate.ts';
 import type { LineState } from './line.ts';
 import { listInLine } from './load-gate.ts';
-import { claimIdText, type Decision, type Reason } from './outcome.ts';
+import { claimIdOf, claimIdText, type Decision, type Reason } from './outcome.ts';
 import type { Outcomes } from './outcomes.ts';
 import type { Tickets } from './ticket.ts';
 
@@ -28,6 +29,8 @@ export const readerLimits = {
   /** A lane is searched for lost tickets at most this often; the answer is shared meanwhile. */
   searchEveryMs: 1000,
   longLineRetryS: 5,
+  /** Codes that are read by one query. */
+  codesMost: 500,
 } as const;
 
 type House = { sql: Sql; gate: Gate; engine: Engine; tickets: Tickets; outcomes: Outcomes };
@@ -74,6 +77,22 @@ export function createTicketReader({ sql, gate, engine, tickets, outcomes }: Hou
     return queued;
   }
 
+  const codes = createTrain<number, string | undefined>({
+    seats: readerLimits.codesMost,
+    depart: claimIds => selectCodes(sql, claimIds),
+  });
+
+  /** The state with the code of a granted claim, which no notification carries. */
+  async function withCode(state: TicketState): Promise<TicketState> {
+    const { decided } = state;
+    if (decided?.status !== 'granted' || !decided.hasCode || decided.code !== undefined) return state;
+    const code = await codes.board(claimIdOf(decided.claimId));
+    if (code === undefined) return state;
+    const withCode = { ...decided, code };
+    outcomes.keep(state.ticket, withCode); // For whoever polls again.
+    return { ...state, decided: withCode };
+  }
+
   async function readDecided(ticket: string): Promise<Decision | undefined> {
     const decided = await selectDecided(sql, ticket);
     if (decided && decided.status !== 'failed') outcomes.keep(ticket, decided);
@@ -88,6 +107,8 @@ export function createTicketReader({ sql, gate, engine, tickets, outcomes }: Hou
       names.set(couponId, name);
       last = { couponId, name };
     },
+
+    withCode,
 
     async read(ticket: string): Promise<TicketState> {
       const issued = tickets.read(ticket);
@@ -104,7 +125,7 @@ export function createTicketReader({ sql, gate, engine, tickets, outcomes }: Hou
       });
 
       const heard = outcomes.get(ticket);
-      if (heard) return asDecided(heard);
+      if (heard) return withCode(asDecided(heard));
       // A shared gate hears of an outcome a moment after we do.
       const place = outcomes.isDecided(ticket) ? null : await gate.find(couponId, ticket);
       const stored = place && !place.mayBeDecided ? undefined : await readDecided(ticket);
@@ -136,14 +157,16 @@ type DecidedRow = {
   claim_id: number | null;
   sequence: number | null;
   reason: string | null;
+  code: string | null;
 };
 
 async function selectDecided(sql: Sql, ticket: string): Promise<Decision | undefined> {
   const [row] = await sql<DecidedRow[]>`
-    select coupon_name, user_id, created_at as decided_at, id as claim_id, sequence, null as reason
+    select coupon_name, user_id, created_at as decided_at, id as claim_id, sequence, null as reason,
+      (select code from assignments where claim_id = claims.id) as code
     from claims where ticket = ${ticket}
     union all
-    select coupon_name, user_id, decided_at, null, null, reason from refusals where ticket = ${ticket}
+    select coupon_name, user_id, decided_at, null, null, reason, null from refusals where ticket = ${ticket}
     limit 1`;
   if (!row) return undefined;
   const base = {
@@ -158,7 +181,17 @@ async function selectDecided(sql: Sql, ticket: string): Promise<Decision | undef
       claimId: claimIdText(row.claim_id),
       sequence: row.sequence,
       held: 1,
+      hasCode: row.code !== null,
+      ...(row.code !== null && { code: row.code }),
     };
   if (row.reason === 'failed') return { ...base, status: 'failed' };
   return { ...base, status: 'refused', reason: row.reason as Reason, heldTicket: null };
+}
+
+/** The codes of these claims, in their order. */
+async function selectCodes(sql: Sql, claimIds: number[]): Promise<(string | undefined)[]> {
+  const rows = await sql<{ claim_id: number; code: string }[]>`
+    select claim_id, code from assignments where claim_id = any(${claimIds})`;
+  const byClaim = new Map(rows.map(row => [row.claim_id, row.code]));
+  return claimIds.map(claimId => byClaim.get(claimId));
 }

@@ -5,8 +5,12 @@
 --         $3 text[]  user ids, one per ticket
 --         $4 text[]  metadata as JSON text, or null, one per ticket
 --         $5 text    the coupon's name when the claims were accepted, kept with a refusal if it is gone
+--         $6 text    null, or the code of the coupon's book that is to be granted and no other
+--         $7 text    with $6, the address of who wants it, for the audit
+--         $8 text    with $6, their user agent
 -- Returns: rows of (payload), JSON texts {coupon, name, epoch, revision, remaining, at, outcomes},
---          with outcomes a list of [ticket, user, 'g', sequence, claim id, claims held] or
+--          with outcomes a list of [ticket, user, 'g', sequence, claim id, claims held], with 'c' in
+--          place of 'g' where a code comes with it (read it from assignments, by the claim's id), or
 --          [ticket, user, 'r', reason, ticket of the claim already held or null], each with the time in
 --          ms at the end where it was decided before.
 --          The same texts are sent to channel claimline_settled when the transaction commits.
@@ -20,6 +24,10 @@
 -- * Dedupe first, then the stock in line order: already_claimed wins over every state of the
 --   sale, then paused, ended, not_started, then sold_out. gate.ts refuses in the same order.
 -- * The database's clock decides the window.
+-- * A claim on a coupon that has a book takes a code with it: those next in the order of random_key. The
+--   coupon's lock is the book's lock, and whatever changes the book raises the coupon's revision.
+-- * What stands between --{ and --} is for books. settle.ts leaves it out, with the lines after --| in its
+--   place, while a coupon is not known to have one; such a statement treats a coupon with a book as stale.
 --
 -- Plan: two index lookups per claim, however large the tables are: a lateral aggregate cannot
 -- become a hash join over the whole table, and the connection that runs this has sequential scans
@@ -38,7 +46,11 @@ locked as materialized (
 coupon as materialized (
   select
     locked.*,
-    locked.revision is distinct from (select revision from coupons where id = $1::uuid) as stale,
+    locked.revision is distinct from (select revision from coupons where id = $1::uuid)
+--{
+--|      or coalesce(locked.has_book, false)
+--}
+      as stale,
     case
       when locked.id is null then 'coupon_not_found'
       when locked.status = 'paused' then 'paused'
@@ -47,9 +59,41 @@ coupon as materialized (
     end as closed
   from (select) as always left join locked on true
 ),
+--{
+wanted as materialized (
+  select coalesce(sum(least(remaining_amount, cardinality($2::text[])))
+    filter (where has_book and closed is null and not stale), 0) as codes
+  from coupon
+),
+picked as materialized (
+  select code, random_key, row_number() over () as place
+  from (
+    (
+      select code, random_key from codes
+      where coupon_name = (select name from coupon) and $6::text is null
+        and random_key >= (select book_position from coupon)
+        -- Of equal keys, one may have left and the other not.
+        and (random_key > (select book_position from coupon)
+          or (select claim_id from assignments where assignments.code = codes.code) is null)
+      order by random_key limit (select codes from wanted)
+    )
+    union all
+    (
+      select code, null from codes
+      where code = $6::text and coupon_name = (select name from coupon)
+        and (select claim_id from assignments where assignments.code = codes.code) is null
+      limit (select codes from wanted)
+    )
+  ) next
+),
+--}
 seen as (
   select
-    claim.*, coupon.closed, coupon.name, coupon.granted_count, coupon.remaining_amount,
+    claim.*, coupon.closed, coupon.name, coupon.granted_count,
+--{
+    case when coupon.has_book then (select count(*) from picked) else coupon.remaining_amount end as remaining_amount,
+--|    coupon.remaining_amount,
+--}
     coalesce(coupon.per_user_limit, 1) as per_user_limit,
     mine.held, mine.top, mine.granted_id, mine.granted_sequence, mine.held_ticket,
     refused.reason as known_reason, coalesce(mine.granted_at, refused.decided_at) as known_at,
@@ -99,6 +143,34 @@ grants as (
   select new_id, user_id, name, top + nth, granted_count + place, ticket, metadata::jsonb
   from judged where is_granted
 ),
+--{
+-- Two lists in step, without a join: those who were granted, in the order of their CTE, and the codes.
+given as (
+  select code, claim_id, user_id, metadata
+  from unnest(
+    array(select new_id from judged where is_granted and (select has_book from coupon)),
+    array(select user_id from judged where is_granted and (select has_book from coupon)),
+    array(select metadata from judged where is_granted and (select has_book from coupon)),
+    array(select code from picked order by place)
+  ) as pair (claim_id, user_id, metadata, code)
+  where claim_id is not null
+),
+assigned as (
+  insert into assignments (claim_id, code, coupon_id, user_id)
+  select claim_id, code, $1::uuid, user_id from given
+),
+-- A code that is granted by name leaves the order of the others.
+taken_out as (
+  update codes set random_key = '-infinity' where code = $6::text and exists (select from given)
+),
+audited as (
+  insert into code_audit
+    (claim_id, code, action, actor, user_id, status_before, status_after, address, agent, metadata)
+  select claim_id, code, 'assign', case when $6::text is null then 'claim' else 'operator' end, user_id,
+    'available', 'assigned', $7::text, $8::text, metadata::jsonb
+  from given
+),
+--}
 refused as (
   insert into refusals (ticket, coupon_id, coupon_name, user_id, reason)
   select ticket, $1::uuid, coalesce(name, $5::text), user_id, reason
@@ -114,6 +186,9 @@ taken as (
     remaining_amount = coupons.remaining_amount - total.granted,
     granted_count = coupons.granted_count + total.granted,
     claimed_count = coupons.claimed_count + total.granted,
+--{
+    book_position = coalesce((select random_key from picked where place = total.granted), coupons.book_position),
+--}
     revision = coupons.revision + 1
   from total cross join coupon
   where coupons.id = $1::uuid and not coupon.stale
@@ -122,13 +197,20 @@ decided as (
   select
     n,
     case
-      when is_granted then json_build_array(ticket, user_id, 'g', granted_count + place, new_id, held + nth)
+      when is_granted then json_build_array(ticket, user_id, kind, granted_count + place, new_id, held + nth)
       when granted_id is not null
-        then json_build_array(ticket, user_id, 'g', granted_sequence, granted_id, held, known_ms)
+        then json_build_array(ticket, user_id, kind, granted_sequence, granted_id, held, known_ms)
       else json_build_array(ticket, user_id, 'r', reason, case when reason = 'already_claimed'
         then coalesce(held_ticket, max(ticket) filter (where is_granted) over (partition by user_id)) end, known_ms)
     end::text as outcome
-  from (select *, floor(extract(epoch from known_at) * 1000) as known_ms from judged) judged
+  from (
+    select *, floor(extract(epoch from known_at) * 1000) as known_ms,
+--{
+      case when (select has_book from coupon) then 'c' else 'g' end as kind
+--|      'g' as kind
+--}
+    from judged
+  ) judged
 ),
 message as (
   select json_build_object(

@@ -33,7 +33,7 @@ export async function* pages<Item>(items: Item[]): AsyncGenerator<Item[]> {
 }
 
 export function granted(userId: string, held = 1): Decision {
-  return { ...decided(userId), status: 'granted', claimId: 'clm_1', sequence: 1, held };
+  return { ...decided(userId), status: 'granted', claimId: 'clm_1', sequence: 1, held, hasCode: false };
 }
 
 export function refused(userId: string, reason: Reason, heldTicket: string | null = null): Decision {

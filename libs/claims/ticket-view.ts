@@ -46,7 +46,11 @@ export function viewTicket(state: TicketState): { body: TicketView; retryAfter: 
       ...(decision.status === 'refused' && { reason: decision.reason }),
       eta: { known: true, seconds: 0 },
       ...(decision.status === 'granted' && {
-        claim: { claim_id: decision.claimId, sequence: decision.sequence },
+        claim: {
+          claim_id: decision.claimId,
+          sequence: decision.sequence,
+          ...(decision.code !== undefined && { code: decision.code }),
+        },
       }),
       created_at,
       decided_at: isoTime(decision.decidedAtMs),

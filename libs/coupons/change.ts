@@ -5,7 +5,7 @@ import type { CouponChange } from './schemas.ts';
 
 /**
  * Changes a coupon in one statement. The stock moves by as much as the amount, never under what is
- * granted. The table's trigger tells every process; nothing else is to be told.
+ * granted, and not at all where it is the number of codes in a book. The table's trigger tells every process; nothing else is to be told.
  */
 export async function changeCoupon(sql: Sql, name: string, change: CouponChange): Promise<CouponRow> {
   const { amount, discount, metadata, ...plain } = change;
@@ -22,11 +22,16 @@ export async function changeCoupon(sql: Sql, name: string, change: CouponChange)
   const [row] = await sql<CouponRow[]>`
     update coupons set ${sets.flatMap((set, index) => (index === 0 ? [set] : [sql`, `, set]))}
     where name = ${name}
-      and ${amount === undefined ? sql`true` : sql`remaining_amount + (${amount}::bigint - amount) >= 0`}
+      and ${amount === undefined ? sql`true` : sql`remaining_amount + (${amount}::bigint - amount) >= 0 and (not has_book or amount = ${amount})`}
     returning ${sql(couponColumns as unknown as string[])}`;
   if (row) return row;
-  const [coupon] = await sql<{ granted: number }[]>`
-    select amount - remaining_amount as granted from coupons where name = ${name}`;
+  const [coupon] = await sql<{ granted: number; has_book: boolean }[]>`
+    select amount - remaining_amount as granted, has_book from coupons where name = ${name}`;
   if (!coupon) throw new AppError('coupon_not_found', 'coupon not found');
+  if (coupon.has_book)
+    throw new AppError(
+      'coupon_has_book',
+      'the amount of this coupon is the number of its codes: add codes to raise it',
+    );
   throw new AppError('below_granted', `${coupon.granted} are granted already, the amount cannot be less`);
 }

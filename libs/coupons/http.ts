@@ -49,7 +49,7 @@ function mountWriting(router: Router, { sql, directory }: { sql: Sql; directory:
       params: nameParams,
       body: couponChangeSchema,
       answers: { 200: { description: 'The coupon', schema: couponSchema } },
-      problems: ['coupon_not_found', 'below_granted'],
+      problems: ['coupon_not_found', 'below_granted', 'coupon_has_book'],
     },
     async ({ c, params, body }) => {
       await changeCoupon(sql, params.name, body);

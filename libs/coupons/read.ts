@@ -47,20 +47,33 @@ export type CouponStats = {
   validations: number;
 };
 
-/** The five states sum to the total. Error: `coupon_not_found`. */
+/**
+ * The five states sum to the total. Only locked and redeemed codes are counted, each by an index of its own;
+ * what was not redeemed when the coupon's window closes has expired. Error: `coupon_not_found`.
+ */
 export async function readStats(sql: Sql, name: string): Promise<CouponStats> {
-  const [row] = await sql<{ total: number; available: number; claims: number }[]>`
-    select amount as total, remaining_amount as available, claimed_count as claims from coupons where name = ${name}`;
+  const [row] = await sql<Counted[]>`
+    select
+      amount as total, remaining_amount as available, claimed_count as claims,
+      has_book and coalesce(ends_at <= now(), false) as has_expired,
+      (select count(*) from assignments
+        where status = 'locked' and locked_until > now() and coupon_id = coupons.id) as locked,
+      (select count(*) from assignments where status = 'redeemed' and coupon_id = coupons.id) as redeemed
+    from coupons where name = ${name}`;
   if (!row) throw new AppError('coupon_not_found', 'coupon not found');
-  const { total, available, claims } = row;
-  return {
-    total,
-    available,
-    assigned: total - available,
-    locked: 0,
-    redeemed: 0,
-    expired: 0,
-    claims,
-    validations: 0,
-  };
+  const { has_expired, ...counted } = row;
+  const { total, redeemed } = counted;
+  const state = has_expired
+    ? { available: 0, assigned: 0, locked: 0, expired: total - redeemed }
+    : { assigned: total - counted.available - counted.locked - redeemed, expired: 0 };
+  return { ...counted, ...state, validations: 0 };
 }
+
+type Counted = {
+  total: number;
+  available: number;
+  claims: number;
+  has_expired: boolean;
+  locked: number;
+  redeemed: number;
+};

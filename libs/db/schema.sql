@@ -1,3 +1,21 @@
+create table assignments (
+  claim_id bigint not null,
+  assigned_at timestamp with time zone not null default now(),
+  locked_until timestamp with time zone,
+  redeemed_at timestamp with time zone,
+  coupon_id uuid not null,
+  redemption_count integer not null default 0,
+  code text not null,
+  status text not null default 'assigned'::text,
+  user_id text not null,
+  lock_session text,
+  constraint assignments_check CHECK (((status = 'locked'::text) = (locked_until IS NOT NULL))),
+  constraint assignments_code_key UNIQUE (code),
+  constraint assignments_pkey PRIMARY KEY (claim_id),
+  constraint assignments_redemption_count_check CHECK ((redemption_count >= 0)),
+  constraint assignments_status_check CHECK ((status = ANY (ARRAY['assigned'::text, 'locked'::text, 'redeemed'::text])))
+) with (fillfactor=90);
+
 create table claimline_migrations (
   version integer not null,
   name text not null,
@@ -23,6 +41,50 @@ create table claims (
   constraint claims_user_id_coupon_name_ordinal_key UNIQUE (user_id, coupon_name, ordinal)
 );
 
+create table code_audit (
+  id bigint not null generated always as identity,
+  claim_id bigint not null,
+  created_at timestamp with time zone not null default now(),
+  code text not null,
+  action text not null,
+  actor text not null,
+  user_id text not null,
+  status_before text not null,
+  status_after text not null,
+  address text,
+  agent text,
+  metadata jsonb,
+  constraint code_audit_action_check CHECK ((action = ANY (ARRAY['assign'::text, 'lock'::text, 'unlock'::text, 'redeem'::text, 'lapse'::text]))),
+  constraint code_audit_pkey PRIMARY KEY (claim_id, id)
+);
+
+create table code_runs (
+  id uuid not null default gen_random_uuid(),
+  coupon_name text not null,
+  recipe jsonb not null,
+  quantity integer not null,
+  created integer not null default 0,
+  skipped integer not null default 0,
+  status text not null default 'running'::text,
+  leased_until timestamp with time zone not null default '-infinity'::timestamp with time zone,
+  started_at timestamp with time zone not null default now(),
+  finished_at timestamp with time zone,
+  constraint code_runs_coupon_name_fkey FOREIGN KEY (coupon_name) REFERENCES coupons(name) ON UPDATE CASCADE ON DELETE CASCADE,
+  constraint code_runs_pkey PRIMARY KEY (id),
+  constraint code_runs_quantity_check CHECK ((quantity >= 1)),
+  constraint code_runs_status_check CHECK ((status = ANY (ARRAY['running'::text, 'done'::text])))
+);
+
+create table codes (
+  random_key double precision not null,
+  created_at timestamp with time zone not null default now(),
+  code text not null,
+  coupon_name text not null,
+  constraint codes_code_check CHECK ((code ~ '^[!-`{-~]{1,64}$'::text)),
+  constraint codes_coupon_name_fkey FOREIGN KEY (coupon_name) REFERENCES coupons(name) ON UPDATE CASCADE ON DELETE CASCADE,
+  constraint codes_pkey PRIMARY KEY (code)
+) with (autovacuum_vacuum_insert_scale_factor=0.01);
+
 create table coupons (
   name text not null,
   id uuid not null default gen_random_uuid(),
@@ -42,7 +104,9 @@ create table coupons (
   epoch bigint not null default 1,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
-  constraint coupons_amount_check CHECK ((amount >= 1)),
+  has_book boolean not null default false,
+  book_position double precision not null default 0,
+  constraint coupons_amount_check CHECK (((amount >= 1) OR (has_book AND (amount = 0)))),
   constraint coupons_check CHECK ((ends_at > starts_at)),
   constraint coupons_id_key UNIQUE (id),
   constraint coupons_lock_ttl_seconds_check CHECK ((lock_ttl_seconds >= 1)),
@@ -87,6 +151,19 @@ create table lanes (
   constraint lanes_pkey PRIMARY KEY (lane)
 ) with (fillfactor=50);
 
+create table redemptions (
+  id bigint not null generated always as identity,
+  claim_id bigint not null,
+  created_at timestamp with time zone not null default now(),
+  order_value bigint,
+  discount_amount bigint,
+  code text not null,
+  coupon_name text not null,
+  user_id text not null,
+  order_id text,
+  constraint redemptions_pkey PRIMARY KEY (id)
+);
+
 create table refusals (
   ticket text not null,
   coupon_id uuid not null,
@@ -97,9 +174,37 @@ create table refusals (
   constraint refusals_pkey PRIMARY KEY (ticket)
 );
 
+CREATE INDEX assignments_locked_until ON public.assignments USING btree (locked_until) WHERE (status = 'locked'::text);
+
+CREATE INDEX assignments_redeemed ON public.assignments USING btree (coupon_id) WHERE (status = 'redeemed'::text);
+
+CREATE INDEX code_runs_running ON public.code_runs USING btree (leased_until) WHERE (status = 'running'::text);
+
+CREATE INDEX codes_by_code ON public.codes USING btree (coupon_name, code);
+
+CREATE INDEX codes_by_random_key ON public.codes USING btree (coupon_name, random_key) INCLUDE (code);
+
 CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING btree (created_at);
 
+CREATE UNIQUE INDEX redemptions_order_id ON public.redemptions USING btree (order_id) WHERE (order_id IS NOT NULL);
+
 CREATE INDEX refusals_decided_at ON public.refusals USING btree (decided_at);
+
+CREATE OR REPLACE FUNCTION public.assignments_after_delete()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  update coupons set remaining_amount = remaining_amount + back_to.total
+    from (
+      select coupon_name, count(*) as total from gone join codes on codes.code = gone.code group by coupon_name
+    ) back_to
+    where coupons.name = back_to.coupon_name;
+  update codes set random_key = draw_random_key(coupons.book_position)
+    from gone, coupons where codes.code = gone.code and coupons.name = codes.coupon_name;
+  return null;
+end $function$
+;
 
 CREATE OR REPLACE FUNCTION public.claims_after_delete()
  RETURNS trigger
@@ -150,6 +255,61 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.codes_after_delete()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  update coupons
+    set amount = amount - gone_of.total, remaining_amount = remaining_amount - gone_of.available
+    from (
+      select coupon_name, count(*) as total, count(*) filter (where assignments.code is null) as available
+      from gone left join assignments on assignments.code = gone.code group by coupon_name
+    ) gone_of
+    where coupons.name = gone_of.coupon_name;
+  delete from assignments using gone where assignments.code = gone.code;
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.codes_after_insert()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  -- The first codes replace the amount, but not what was granted before there was a book.
+  update coupons
+    set amount = case when has_book then amount else amount - remaining_amount end + added_to.total,
+        remaining_amount = case when has_book then remaining_amount else 0 end + added_to.total,
+        has_book = true
+    from (select coupon_name, count(*) as total from added group by coupon_name) added_to
+    where coupons.name = added_to.coupon_name;
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.codes_after_truncate()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  update coupons set amount = 0, remaining_amount = 0 where has_book;
+  truncate assignments;
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.codes_before_insert()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  select draw_random_key(book_position) into new.random_key from coupons where name = new.coupon_name for update;
+  new.random_key := coalesce(new.random_key, 0);  -- No such coupon: the foreign key says so.
+  return new;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION public.coupons_after_delete()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -195,6 +355,30 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.discount_amount(discount jsonb, order_value bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select least(
+    order_value,
+    (discount ->> 'max_amount')::bigint,
+    case discount ->> 'type'
+      when 'percentage' then floor(order_value * (discount ->> 'value')::numeric / 100 + 0.5)::bigint
+      when 'fixed' then (discount ->> 'value')::bigint
+    end
+  )
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.draw_random_key(book_position double precision)
+ RETURNS double precision
+ LANGUAGE sql
+AS $function$
+  select book_position - ln(1 - random())
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.notify_coupon_changed(name text)
  RETURNS void
  LANGUAGE sql
@@ -202,6 +386,8 @@ AS $function$
   select pg_notify('claimline_coupons', name);
 $function$
 ;
+
+CREATE TRIGGER assignments_deleted AFTER DELETE ON public.assignments REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION assignments_after_delete();
 
 CREATE TRIGGER claims_changed AFTER UPDATE ON public.claims FOR EACH ROW WHEN ((((old.user_id IS DISTINCT FROM new.user_id) OR (old.coupon_name IS DISTINCT FROM new.coupon_name)) OR (old.ordinal IS DISTINCT FROM new.ordinal))) EXECUTE FUNCTION claims_after_update();
 
@@ -211,6 +397,14 @@ CREATE TRIGGER claims_inserted BEFORE INSERT ON public.claims FOR EACH ROW WHEN 
 
 CREATE TRIGGER claims_truncated AFTER TRUNCATE ON public.claims FOR EACH STATEMENT EXECUTE FUNCTION claims_after_truncate();
 
+CREATE TRIGGER codes_added AFTER INSERT ON public.codes REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION codes_after_insert();
+
+CREATE TRIGGER codes_deleted AFTER DELETE ON public.codes REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION codes_after_delete();
+
+CREATE TRIGGER codes_inserted BEFORE INSERT ON public.codes FOR EACH ROW WHEN ((new.random_key IS NULL)) EXECUTE FUNCTION codes_before_insert();
+
+CREATE TRIGGER codes_truncated AFTER TRUNCATE ON public.codes FOR EACH STATEMENT EXECUTE FUNCTION codes_after_truncate();
+
 CREATE TRIGGER coupons_changed BEFORE UPDATE ON public.coupons FOR EACH ROW WHEN ((new.revision = old.revision)) EXECUTE FUNCTION coupons_before_update();
 
 CREATE TRIGGER coupons_deleted AFTER DELETE ON public.coupons FOR EACH ROW EXECUTE FUNCTION coupons_after_delete();
@@ -219,11 +413,21 @@ CREATE TRIGGER coupons_inserted BEFORE INSERT ON public.coupons FOR EACH ROW EXE
 
 CREATE TRIGGER coupons_truncated AFTER TRUNCATE ON public.coupons FOR EACH STATEMENT EXECUTE FUNCTION coupons_after_truncate();
 
+comment on table public.assignments is 'Codes that left their book: a claim has one code at most, and a code one claim.';
+
+comment on column public.assignments.lock_session is 'Which of the owner''s sessions holds the lock; null when it named none.';
+
 comment on table public.claims is 'A row is a grant. Only the settle statement writes here.';
 
 comment on column public.claims.ordinal is 'The how-manieth claim of this person on this coupon, from 1.';
 
 comment on column public.claims.sequence is 'The place in the coupon''s order of grants, from 1 without gaps.';
+
+comment on table public.code_audit is 'Every change of a code, written by the statement that made it, and kept for ever. By claim and not by code, since claims come in order: that halves what writing it costs.';
+
+comment on table public.codes is 'Printable ASCII without lower case letters and spaces, unique over all books.';
+
+comment on column public.coupons.book_position is 'random_key of the code that left the book last.';
 
 comment on column public.coupons.claimed_count is 'Rows of this coupon in claims: granted_count less what was deleted by hand.';
 
@@ -232,5 +436,7 @@ comment on column public.coupons.granted_count is 'The sequence number of the ne
 comment on column public.idempotency_keys.caller is 'A digest of the credentials, or empty without any.';
 
 comment on column public.idempotency_keys.reference is 'What the work is known by before it begins, such as a ticket.';
+
+comment on table public.redemptions is 'Every use of a code; money in minor units.';
 
 comment on table public.refusals is 'Tickets that ended without a claim; kept for a while so that they can be read.';

@@ -16,11 +16,11 @@ const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
  * The request's JSON. A missing content type is taken for JSON. Errors: 415 for another type, 413
  * over the limit, 400 `invalid request body` for what is not JSON.
  */
-export async function readJson(c: Context<Env>): Promise<unknown> {
+export async function readJson(c: Context<Env>, limitBytes: number = bodyLimits.jsonBytes): Promise<unknown> {
   const type = header(c, 'content-type');
   if (type !== undefined && !JSON_TYPE.test(type))
     throw new AppError('unsupported_media_type', 'the content type must be application/json');
-  const bytes = await readBytes(c.env.incoming, bodyLimits.jsonBytes);
+  const bytes = await readBytes(c.env.incoming, limitBytes);
   try {
     return JSON.parse(bytes.toString('utf8'));
   } catch {

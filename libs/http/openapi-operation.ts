@@ -6,6 +6,8 @@ import { pageLimits } from './page.ts';
 export type OperationNote = {
   /** A body that a reader may send as it is. */
   body?: unknown;
+  /** The same for a call that takes a stream of another type. */
+  stream?: string;
   /** An example of an answer. */
   answers?: Record<number, unknown>;
   /** Headers of an answer, beside those that follow from its status; names of {@link answerHeaders}. */
@@ -76,7 +78,7 @@ export function toOperation(route: RouteConfig, note: OperationNote, toSchema: T
     ...(body && {
       requestBody: {
         required: true,
-        content: toContent(body.content as never, note.body, toSchema, 'input'),
+        content: toContent(body.content as never, note.body, toSchema, 'input', note.stream),
       },
     }),
     responses: {
@@ -121,13 +123,19 @@ function toAnswer(
   };
 }
 
-function toContent(content: Content, example: unknown, toSchema: ToSchema, io: 'input' | 'output'): Json {
+function toContent(
+  content: Content,
+  example: unknown,
+  toSchema: ToSchema,
+  io: 'input' | 'output',
+  text: string | undefined = undefined,
+): Json {
   return Object.fromEntries(
     Object.entries(content).map(([type, { schema }]) => [
       type,
       {
         schema: schema instanceof z.ZodType ? toSchema(schema, io) : schema,
-        ...(example !== undefined && { example }),
+        ...(example !== undefined && { example: text && type !== 'application/json' ? text : example }),
       },
     ]),
   );

@@ -28,7 +28,11 @@ export type Operation<Params, Query, Body> = {
   query?: Query;
   body?: Body;
   headers?: z.ZodObject;
-  /** Takes an Idempotency-Key, and how the promise is kept; for every POST that creates, charges or redeems. */
+  /** The largest JSON body, where it is another than usual. */
+  bodyBytes?: number;
+  /** A content type that may come in place of JSON: the handler reads it from c.env.incoming, and its body is undefined. */
+  stream?: string;
+  /** Takes an Idempotency-Key (not with a stream), and how the promise is kept; for every POST that creates, charges or redeems. */
   idempotent?: Idempotent<Input<Params, Query, Body>>;
   answers: Record<number, { description: string; schema?: z.ZodType; type?: string }>;
   problems?: readonly ProblemCode[];
@@ -94,7 +98,7 @@ export function createRouter(around: Around) {
     operation: Operation<Params, Query, Body>,
     handle: (input: Input<Params, Query, Body>) => Response | Promise<Response>,
   ) {
-    const { access, params, query, body, idempotent } = operation;
+    const { access, params, query, idempotent } = operation;
     const route = operation.path.replaceAll(/\{(\w+)\}/g, ':$1');
     const { observe, idempotency } = around;
 
@@ -109,7 +113,9 @@ export function createRouter(around: Around) {
         around.authorize(c, access);
         const paramFields = params && parseFields(params, c.req.param());
         const queryFields = query && parseFields(query, c.req.query());
-        const sent: unknown = body && (await readJson(c));
+        const isStream = operation.stream !== undefined && isOfType(c, operation.stream);
+        const body = isStream ? undefined : operation.body;
+        const sent: unknown = body && (await readJson(c, operation.bodyBytes));
         const input = {
           c,
           params: paramFields,
@@ -118,7 +124,7 @@ export function createRouter(around: Around) {
           sql: idempotency.sql,
           run: undefined,
         } as Input<Params, Query, Body>;
-        if (idempotent !== undefined && isKeyed(c)) {
+        if (idempotent !== undefined && !isStream && isKeyed(c)) {
           const request = readKeyedRequest(c, operation.id, [input.params, input.query, sent]);
           response = await idempotency.answer(c, request, idempotent, input, handle);
         } else response = await handle(input);
@@ -215,7 +221,15 @@ function describe(registry: OpenAPIRegistry, operation: Operation<z.ZodObject, z
       ...(params && { params }),
       ...(query && { query }),
       ...(headers && { headers: headers as never }),
-      ...(body && { body: { required: true, content: { 'application/json': { schema: body } } } }),
+      ...(body && {
+        body: {
+          required: true,
+          content: {
+            'application/json': { schema: body },
+            ...(operation.stream && { [operation.stream]: { schema: z.string() } }),
+          },
+        },
+      }),
     },
     responses: Object.fromEntries([...failures, ...answers]),
   });
@@ -226,6 +240,15 @@ export function preferredWaitSeconds(c: Context<Env>, most: number): number | nu
   const prefer = header(c, 'prefer');
   const wait = prefer === undefined ? null : /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})"?/i.exec(prefer);
   return wait ? Math.min(most, Math.max(1, Number(wait[1]))) : null;
+}
+
+/** Whether the caller would rather have a place to look than wait (RFC 7240). */
+export function prefersAsync(c: Context<Env>): boolean {
+  return /(?:^|[,;\s])respond-async(?:$|[,;\s])/i.test(header(c, 'prefer') ?? '');
+}
+
+function isOfType(c: Context<Env>, type: string): boolean {
+  return header(c, 'content-type')?.split(';', 1)[0]?.trim().toLowerCase() === type;
 }
 
 function groupByStatus(codes: ProblemCode[]): Map<number, ProblemCode[]> {

@@ -46,3 +46,16 @@ export function header(c: Context<Env>, name: string): string | undefined {
   const value = c.env.incoming.headers[name];
   return Array.isArray(value) ? value.join(', ') : value;
 }
+
+/** The longest user agent that is kept. */
+const AGENT_MOST = 255;
+
+/** The address of whoever is on the other end of the connection: a proxy's, where there is one. */
+export function addressOf(c: Context<Env>): string | null {
+  return c.env.incoming.socket.remoteAddress ?? null;
+}
+
+/** The request's user agent, cut to what is worth keeping. */
+export function agentOf(c: Context<Env>): string | null {
+  return header(c, 'user-agent')?.slice(0, AGENT_MOST) ?? null;
+}

@@ -63,6 +63,17 @@ export const metrics = {
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
     registers,
   }),
+  codesStored: new Counter({
+    name: 'claimline_codes_stored_total',
+    help: 'Codes put into books.',
+    registers,
+  }),
+  codeActions: new Counter({
+    name: 'claimline_code_actions_total',
+    help: 'Locks, unlocks, redemptions and lapsed locks, and refused assigns by name, by how they ended.',
+    labelNames: ['action', 'verdict'],
+    registers,
+  }),
   lanesOpen: new Gauge({ name: 'claimline_lanes_open', help: 'Lanes open in this worker.', registers }),
   jobsDead: new Counter({
     name: 'claimline_jobs_dead_total',

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { sqlFile } from '@claimline/db/sql-file';
+import { plainStatement } from '@claimline/claims';
 import postgres from 'postgres';
 import { createHistogram, record, summarize } from '../histogram.ts';
 
@@ -15,8 +15,6 @@ const BATCH_SIZE = 500;
 const PERSON_DIGITS = 9;
 const TICKET_LENGTH = 56;
 const AMOUNT = 2_000_000_000;
-
-const settle = sqlFile(import.meta.url, '../../libs/claims/settle.sql');
 
 const { values } = parseArgs({
   options: { database: { type: 'string' }, seconds: { type: 'string', default: '5' } },
@@ -40,7 +38,7 @@ async function settleBatch(): Promise<void> {
   );
   const people = numbers.map(number => `u-${name}-${number}`);
   const tickets = numbers.map(number => ticketPrefix + number);
-  const rows = await sql.unsafe(settle, [id, tickets, people, noMetadata, name] as never[], {
+  const rows = await sql.unsafe(plainStatement, [id, tickets, people, noMetadata, name] as never[], {
     prepare: true,
   });
   if (rows.length === 0) throw new Error('a settle that nobody disturbed gave up');

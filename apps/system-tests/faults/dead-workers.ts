@@ -28,6 +28,25 @@ export function deadWorkers(stack: ThisStack): void {
     stack().startWorker();
   });
 
+  test('one is killed while it hands out codes: none twice, none lost', { timeout: slowMs }, async () => {
+    const name = freshName('killed with codes');
+    const path = `/api/coupons/${encodeURIComponent(name)}`;
+    const sale = await openSale(stack(), name, amount(), async client => {
+      const { status } = await client.post(`${path}/codes/generate`, { quantity: amount() });
+      expect(status).toBe(201);
+    });
+    await sale.accepted(amount() / 6);
+    const workers = stack().pids().workers.length;
+    await Promise.all(Array.from({ length: workers }, (_, index) => stack().killWorker(index, 'SIGKILL')));
+    for (let count = 0; count < 2; count++) stack().startWorker();
+    await seeToTheEnd(stack(), sale);
+    const [counted] = await stack().sql`
+      select count(*)::int as claims, count(distinct code)::int as codes, count(distinct claim_id)::int as with_code
+      from claims left join assignments on claim_id = claims.id where coupon_name = ${name}`;
+    expect({ ...counted }).toEqual({ claims: amount(), codes: amount(), with_code: amount() });
+    expect((await sale.client.get(`${path}/stats`)).body).toMatchObject({ total: amount(), available: 0 });
+  });
+
   test('all are killed while a settlement is on its way to commit', { timeout: slowMs }, async () => {
     const name = freshName('mid-batch');
     const client = stack().client();

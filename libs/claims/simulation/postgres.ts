@@ -78,8 +78,8 @@ function readDecided(ticket: string, { rows }: Tables): unknown[] {
   if (!one) return [];
   const base = { coupon_name: one.couponName, user_id: one.userId, decided_at: new Date(one.atMs) };
   return claim
-    ? [{ ...base, claim_id: claim.id, sequence: claim.sequence, reason: null }]
-    : [{ ...base, claim_id: null, sequence: null, reason: refusal?.reason }];
+    ? [{ ...base, claim_id: claim.id, sequence: claim.sequence, reason: null, code: null }]
+    : [{ ...base, claim_id: null, sequence: null, reason: refusal?.reason, code: null }];
 }
 
 function heldBy({ rows }: Tables, { userId, couponName }: { userId: string; couponName: string }): number {

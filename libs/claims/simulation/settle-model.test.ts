@@ -3,11 +3,11 @@ import type { Sql } from '@claimline/db/pool';
 import { sqlFile } from '@claimline/db/sql-file';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { plainStatement } from '../settle.ts';
 import { openSettleDatabase } from '../testing-settle.ts';
 import { failModel, type SettleParameters, settleModel } from './settle-model.ts';
 import { createTables, type Tables } from './tables.ts';
 
-const settleStatement = sqlFile(import.meta.url, '../settle.sql');
 const failStatement = sqlFile(import.meta.url, '../fail.sql');
 
 const runs = 300;
@@ -103,7 +103,7 @@ async function openPair(sql: Sql, { amount, limit }: { amount: number; limit: nu
       return expect(inBrief(model === null ? [] : [model])).toEqual(inBrief(real.map(row => row.payload)));
     }
     const parameters: SettleParameters = [couponId, tickets, people, people.map(() => null), name];
-    const real = await sql.unsafe<{ payload: string }[]>(settleStatement, parameters);
+    const real = await sql.unsafe<{ payload: string }[]>(plainStatement, parameters);
     const model = settleModel(tables, tables.rows, parameters);
     expect(inBrief(model === null ? [] : [model])).toEqual(inBrief(real.map(row => row.payload)));
   }

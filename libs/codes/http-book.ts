@@ -1,0 +1,143 @@
+import { randomUUID } from 'node:crypto';
+import { nameParams } from '@claimline/coupons';
+import type { Sql } from '@claimline/db/pool';
+import { reply } from '@claimline/http/reply';
+import { prefersAsync, type Router } from '@claimline/http/router';
+import { AppError } from '@claimline/kernel/error';
+import { z } from 'zod';
+import { codeLimits } from './code.ts';
+import { readCsv } from './csv.ts';
+import { workOnRun } from './generate.ts';
+import { recipeFields, toRecipe } from './recipe.ts';
+import { beginRun, type RunRow, readRun, runSchema, toRun } from './runs.ts';
+import { uploadCodes, uploadLimits } from './upload.ts';
+
+export const bookHttpLimits = {
+  /** The largest JSON body of an upload. It is held in memory; what is larger goes by text/csv. */
+  jsonBytes: 8 * 1024 * 1024,
+  /** How long filling a book takes by intent: 1,000,000 codes with others at work. */
+  fillMs: 120_000,
+} as const;
+
+const codesField = z
+  .array(z.unknown(), { error: 'must be a list of codes' })
+  .min(1, 'must not be empty')
+  .meta({ items: { type: 'string', maxLength: codeLimits.lengthMost } });
+
+/** Filling books. */
+export function mountBooks(router: Router, { sql, onError }: { sql: Sql; onError: (error: Error) => void }) {
+  mountGenerating(router, { sql, onError });
+  mountUploading(router, { sql });
+}
+
+function mountGenerating(router: Router, { sql, onError }: { sql: Sql; onError: (error: Error) => void }) {
+  router.add(
+    {
+      method: 'post',
+      path: '/api/coupons/{name}/codes/generate',
+      id: 'generateCodes',
+      tag: 'Codes',
+      summary: "Fill a coupon's book with new codes",
+      description:
+        'Characters come from a cryptographic source. With an Idempotency-Key, or the run of a 202, what a crash broke off is carried on and makes exactly what is missing.',
+      access: 'keyed',
+      params: nameParams,
+      headers: z.object({
+        prefer: z.string().optional().describe('respond-async: answer 202 at once, with a run to look at.'),
+      }),
+      body: z.strictObject(recipeFields),
+      idempotent: { reference: async () => randomUUID(), waitMs: () => bookHttpLimits.fillMs },
+      answers: {
+        201: {
+          description: 'The codes are in the book; skipped were drawn and existed already',
+          schema: z.object({ created: z.int(), skipped: z.int() }),
+        },
+        202: { description: 'With `Prefer: respond-async`: the run', schema: runSchema },
+      },
+      problems: ['coupon_not_found', 'coupon_has_claims', 'codes_exhausted'],
+    },
+    async ({ c, params, body, run }) => {
+      const recipe = toRecipe(body);
+      const id = run?.reference ?? randomUUID();
+      await beginRun(sql, { id, couponName: params.name, recipe, quantity: body.quantity });
+      if (prefersAsync(c)) {
+        workOnRun(sql, id).catch(onError); // A worker carries it on if this process ends before it.
+        return reply(c, 202, toRun(await readRun(sql, id)), {
+          Location: `/api/code-runs/${id}`,
+          'Retry-After': '1',
+          'Preference-Applied': 'respond-async',
+        });
+      }
+      return reply(c, 201, countsOf(await workOnRun(sql, id)));
+    },
+  );
+
+  router.add(
+    {
+      method: 'get',
+      path: '/api/code-runs/{run_id}',
+      id: 'readCodeRun',
+      tag: 'Codes',
+      summary: 'How far a run that generates codes is',
+      access: 'keyed',
+      params: z.object({ run_id: z.string() }),
+      answers: { 200: { description: 'The run', schema: runSchema } },
+      problems: ['run_not_found'],
+    },
+    async ({ c, params }) => reply(c, 200, toRun(await readRun(sql, params.run_id))),
+  );
+}
+
+/** What a run came to, once it is done. */
+function countsOf({ status, quantity, created, skipped }: RunRow) {
+  if (status === 'running')
+    throw new AppError('unavailable', 'this run is under way, ask again', { retryAfterSeconds: 5 });
+  if (created < quantity)
+    throw new AppError(
+      'codes_exhausted',
+      `only ${created} of ${quantity} could be created: nearly all codes of this form exist`,
+      { extra: { created, skipped } },
+    );
+  return { created, skipped };
+}
+
+function mountUploading(router: Router, { sql }: { sql: Sql }) {
+  router.add(
+    {
+      method: 'post',
+      path: '/api/coupons/{name}/codes',
+      id: 'uploadCodes',
+      tag: 'Codes',
+      summary: "Put codes of your own into a coupon's book",
+      description: `At most ${uploadLimits.codesMost} at once. As text/csv, the first field of each line; it is stored as it arrives. What is stored already is skipped, in whichever book it is, so an upload that broke off is simply sent again; an Idempotency-Key is heeded with JSON only.`,
+      access: 'keyed',
+      params: nameParams,
+      body: z.strictObject({ codes: codesField }),
+      bodyBytes: bookHttpLimits.jsonBytes,
+      stream: 'text/csv',
+      idempotent: { reference: async () => null, waitMs: () => bookHttpLimits.fillMs },
+      answers: {
+        201: {
+          description: 'The codes are in the book',
+          schema: z.object({
+            created: z.int(),
+            skipped: z.int(),
+            duplicates: z
+              .array(z.string())
+              .describe(`The first ${uploadLimits.duplicatesMost} that were skipped.`),
+          }),
+        },
+      },
+      problems: ['coupon_not_found', 'coupon_has_claims'],
+    },
+    async ({ c, params, body }) => {
+      const codes = body === undefined ? readCsv(c.env.incoming) : given(body.codes);
+      return reply(c, 201, await uploadCodes(sql, params.name, codes));
+    },
+  );
+}
+
+function* given(codes: unknown[]) {
+  for (const [i, code] of codes.entries())
+    yield { text: typeof code === 'string' ? code : '', place: `codes.${i}` };
+}

@@ -1,0 +1,7 @@
+export { readCsv } from './csv.ts';
+export { workOnRun } from './generate.ts';
+export { lockCode } from './lock.ts';
+export { recipeFields, toRecipe } from './recipe.ts';
+export { redeemCode } from './redeem.ts';
+export { beginRun } from './runs.ts';
+export { uploadCodes } from './upload.ts';

@@ -1,0 +1,2 @@
+export { resumeRuns } from './generate.ts';
+export { sweepLocks } from './sweep.ts';

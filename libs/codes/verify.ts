@@ -1,0 +1,14 @@
+import { sqlFile } from '@claimline/db/sql-file';
+
+/** What books promise, for the checker: name to sentence, and the query that finds what is not so. */
+export const codeCheck = {
+  invariants: {
+    'stock-is-the-codes': 'a coupon with a book has as many units as codes, and as many left as nobody has',
+    'available-codes-can-be-granted': 'no code that nobody has lies behind the position of its book',
+    'claims-have-a-code': 'every claim on a coupon with a book has a code',
+    'assigned-codes-are-claimed': 'every code that somebody has came with a claim of that person',
+    'redemptions-within-limit': 'a code was redeemed as often as it says, and not more often than it may be',
+    'every-change-is-in-the-audit': 'the audit of a code begins with its assignment and ends with its state',
+  },
+  sql: sqlFile(import.meta.url, './verify.sql'),
+};
