@@ -18,6 +18,10 @@ const problemSchema = z
       .optional()
       .describe('Every wrong field.'),
     ticket: z.string().optional().describe('With `already_claimed`: the ticket of the claim that is held.'),
+    locked_until: z.iso.datetime().optional().describe('With `code_locked`.'),
+    redeemed_at: z.iso.datetime().optional().describe('With `code_redeemed`.'),
+    created: z.int().optional().describe('With `codes_exhausted`: how many there are after all.'),
+    skipped: z.int().optional().describe('With `codes_exhausted`: how many were drawn that existed already.'),
   })
   .meta({ id: 'Problem' });
 
