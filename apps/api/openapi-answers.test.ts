@@ -198,7 +198,7 @@ test('requests with an Idempotency-Key', async () => {
   await send(simple, 422, {}, { body: { user_id: 'ada', coupon_name: name }, headers });
 });
 
-test('codes, from the book to the redemption', async () => {
+test('codes, into the book', async () => {
   const name = 'book';
   const [generate, upload] = ['POST /api/coupons/{name}/codes/generate', 'POST /api/coupons/{name}/codes'];
   await send('POST /api/coupons', 201, {}, { body: { name, amount: 1, max_redemptions_per_code: 2 } });
@@ -228,52 +228,60 @@ test('codes, from the book to the redemption', async () => {
   await send('GET /api/coupons/{name}/codes', 200, { name }, {}, '?limit=1&status=available');
   await send('GET /api/coupons/{name}/codes', 400, { name }, {}, '?status=odd');
   await send('GET /api/coupons/{name}/codes', 404, { name: 'nowhere' });
+});
 
+/** A refusal of a code, with the code of its problem. */
+async function refused(call: string, status: number, code: string, body: Json, word: string) {
+  expect((await send(call, status, { code }, { body })).body.code).toBe(word);
+}
+
+test('codes, from the grant to the redemption', async () => {
+  const name = 'used';
+  await send('POST /api/coupons', 201, {}, { body: { name, amount: 1, max_redemptions_per_code: 2 } });
+  await send('POST /api/coupons/{name}/codes', 201, { name }, { body: { codes: ['uno', 'dos'] } });
   const assign = 'POST /api/codes/{code}/assign';
-  await send(assign, 201, { code: 'one' }, { body: { user_id: 'ada' } });
-  const refused = async (call: string, status: number, code: string, body: Json, word: string) =>
-    expect((await send(call, status, { code }, { body })).body.code).toBe(word);
-  await refused(assign, 409, 'one', { user_id: 'grace' }, 'code_not_available');
-  await refused(assign, 409, 'two', { user_id: 'ada' }, 'quota_reached');
+  await send(assign, 201, { code: 'uno' }, { body: { user_id: 'ada' } });
+  await refused(assign, 409, 'uno', { user_id: 'grace' }, 'code_not_available');
+  await refused(assign, 409, 'dos', { user_id: 'ada' }, 'quota_reached');
   await refused(assign, 404, 'nothing', { user_id: 'ada' }, 'code_not_found');
   const lock = 'POST /api/codes/{code}/lock';
   const unlock = 'POST /api/codes/{code}/unlock';
   const redeem = 'POST /api/codes/{code}/redeem';
   const ada = { user_id: 'ada' };
-  await send(lock, 200, { code: 'One' }, { body: { ...ada, session_id: 'cart' } });
+  await send(lock, 200, { code: 'Uno' }, { body: { ...ada, session_id: 'cart' } });
   for (const call of [lock, unlock, redeem]) {
-    await refused(call, 409, 'one', { ...ada, session_id: 'other' }, 'code_locked');
-    await refused(call, 403, 'one', { user_id: 'grace' }, 'not_owner');
-    await refused(call, 409, 'two', ada, 'code_not_assigned');
+    await refused(call, 409, 'uno', { ...ada, session_id: 'other' }, 'code_locked');
+    await refused(call, 403, 'uno', { user_id: 'grace' }, 'not_owner');
+    await refused(call, 409, 'dos', ada, 'code_not_assigned');
     await refused(call, 404, 'nothing', ada, 'code_not_found');
-    await refused(call, 400, 'one', {}, 'invalid_request');
+    await refused(call, 400, 'uno', {}, 'invalid_request');
   }
-  await send(unlock, 200, { code: 'one' }, { body: { ...ada, session_id: 'cart' } });
+  await send(unlock, 200, { code: 'uno' }, { body: { ...ada, session_id: 'cart' } });
   await send('PATCH /api/coupons/{name}', 200, { name }, { body: { status: 'paused' } });
   for (const [call, code] of [
-    [lock, 'one'],
-    [redeem, 'one'],
-    [assign, 'two'],
+    [lock, 'uno'],
+    [redeem, 'uno'],
+    [assign, 'dos'],
   ] as const)
     await refused(call, 409, code, call === assign ? { user_id: 'eve' } : ada, 'coupon_inactive');
   const discount = { type: 'percentage', value: 12.5, minimum_order_value: 1000, currency: 'EUR' };
   await send('PATCH /api/coupons/{name}', 200, { name }, { body: { status: 'active', discount } });
-  await refused(redeem, 409, 'one', { ...ada, order_value: 999 }, 'minimum_not_met');
+  await refused(redeem, 409, 'uno', { ...ada, order_value: 999 }, 'minimum_not_met');
   const order = { ...ada, order_id: 'order 1', order_value: 1004 };
-  const first = await send(redeem, 200, { code: 'one' }, { body: order });
+  const first = await send(redeem, 200, { code: 'uno' }, { body: order });
   expect(first.body).toMatchObject({ status: 'assigned', final: false, discount: 126, final_amount: 878 });
-  await refused(redeem, 409, 'one', order, 'order_already_used');
-  const second = await send(redeem, 200, { code: 'one' }, { body: ada });
+  await refused(redeem, 409, 'uno', order, 'order_already_used');
+  const second = await send(redeem, 200, { code: 'uno' }, { body: ada });
   expect(second.body).toMatchObject({
     status: 'redeemed',
     final: true,
     redemption_count: 2,
     max_redemptions: 2,
   });
-  for (const call of [lock, unlock, redeem]) await refused(call, 409, 'one', ada, 'code_redeemed');
-  await send('GET /api/codes/{code}', 200, { code: 'one' });
+  for (const call of [lock, unlock, redeem]) await refused(call, 409, 'uno', ada, 'code_redeemed');
+  await send('GET /api/codes/{code}', 200, { code: 'uno' });
   await send('GET /api/codes/{code}', 404, { code: 'nothing' });
-  const audit = await send('GET /api/codes/{code}/audit', 200, { code: 'one' });
+  const audit = await send('GET /api/codes/{code}/audit', 200, { code: 'uno' });
   expect((audit.body.data as Json[]).map(({ action }) => action)).toEqual([
     'assign',
     'lock',
@@ -284,7 +292,7 @@ test('codes, from the book to the redemption', async () => {
   await send('GET /api/codes/{code}/audit', 404, { code: 'nothing' });
   await send('GET /api/users/{user_id}/codes', 200, { user_id: 'ada' });
   const stats = await send('GET /api/coupons/{name}/stats', 200, { name });
-  expect(stats.body).toMatchObject({ total: 29, available: 28, assigned: 0, redeemed: 1, claims: 1 });
+  expect(stats.body).toMatchObject({ total: 2, available: 1, assigned: 0, redeemed: 1, claims: 1 });
 });
 
 test('a coupon that granted units without codes gets no book', async () => {
