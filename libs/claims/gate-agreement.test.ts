@@ -74,7 +74,7 @@ const steps: [string, Step][] = [
   ['change by hand', changeByHand],
   ['load', ask(load)],
   ['give back', giveBack],
-  ['sweep', sweep],
+  ['places', places],
   ['read line', ask(async (gate, { coupon }) => withoutRate(await gate.readLine(coupon.id)))],
   ['find', find],
 ];
@@ -164,16 +164,15 @@ async function giveBack(gates: readonly [Gate, Gate], truth: Truth, random: Rand
   return [];
 }
 
-async function sweep(gates: readonly [Gate, Gate], truth: Truth, random: Random): Promise<unknown[]> {
-  const olderThanMs = random.chance(0.2) ? 0 : 60_000;
-  if (olderThanMs === 0) {
-    for (const [ticket, { userId }] of truth.waiting) truth.past.push({ userId, ticket });
-    truth.waiting.clear();
-  }
-  return [
-    await gates[0].sweep(truth.coupon.id, olderThanMs),
-    await gates[1].sweep(truth.coupon.id, olderThanMs),
-  ];
+async function places(gates: readonly [Gate, Gate], truth: Truth, random: Random): Promise<unknown[]> {
+  const olderThanMs = random.chance(0.2) ? 60_000 : 0;
+  const belowLine = random.chance(0.5) ? 1 + random.below(30) : Number.MAX_SAFE_INTEGER;
+  return Promise.all(
+    gates.map(async gate => {
+      const found = await gate.places(truth.coupon.id, { olderThanMs, belowLine, most: 1000 });
+      return found.sort((a, b) => a.line - b.line);
+    }),
+  );
 }
 
 async function find(gates: readonly [Gate, Gate], truth: Truth, random: Random): Promise<unknown[]> {

@@ -151,21 +151,31 @@ export function gateLineSuite({ gate, opened, admit, admitOne, inLineOf }: Door)
       });
     });
 
-    test('by age: the old go, the young stay', async () => {
+    test('is read by age and by number', async () => {
       const coupon = await opened();
-      await admit(coupon, ['ada', 'eve']);
-      expect(await gate().sweep(coupon.id, 60_000)).toEqual({ swept: 0, left: 2 });
+      const { tickets } = await admit(coupon, ['ada', 'eve']);
+      const [ada, eve] = ['ada', 'eve'].map((userId, i) => ({ userId, line: i + 1, ticket: tickets[i] }));
+      const read = async (among: { olderThanMs: number; belowLine?: number }) =>
+        (await gate().places(coupon.id, { ...among, most: 10 })).sort((a, b) => a.line - b.line);
+      expect(await read({ olderThanMs: 60_000 })).toEqual([]);
       const oldMs = 40;
       await pause(2 * oldMs);
       await admit(coupon, ['kim']);
-      expect(await gate().sweep(coupon.id, oldMs)).toEqual({ swept: 2, left: 1 });
-      expect(await gate().readLine(coupon.id)).toMatchObject({ inLine: 1, done: 2 });
-      expect((await admit(coupon, ['kim', 'ada'])).verdicts).toMatchObject([
-        { kind: 'joined' },
-        { kind: 'admitted', line: 4 },
-      ]);
-      expect(await gate().sweep(coupon.id, 0)).toEqual({ swept: 2, left: 0 });
-      expect(await gate().sweep(randomUUID(), 0)).toEqual({ swept: 0, left: 0 });
+      expect(await read({ olderThanMs: oldMs })).toEqual([ada, eve]);
+      expect(await read({ olderThanMs: oldMs, belowLine: 2 })).toEqual([ada]);
+      expect(await read({ olderThanMs: 0, belowLine: 4 })).toHaveLength(3);
+      expect(await gate().places(randomUUID(), { olderThanMs: 0, most: 10 })).toEqual([]);
+    });
+
+    test('is read to its end, or up to as many as are wanted', async () => {
+      const coupon = await opened();
+      const crowd = Array.from({ length: 5000 }, (_, i) => `person ${i}`);
+      for (let from = 0; from < crowd.length; from += 500) await admit(coupon, crowd.slice(from, from + 500));
+      const all = await gate().places(coupon.id, { olderThanMs: 0, most: 1_000_000 });
+      expect(new Set(all.map(place => place.userId)).size).toBe(crowd.length);
+      const some = await gate().places(coupon.id, { olderThanMs: 0, most: 1 });
+      expect(some.length).toBeGreaterThanOrEqual(1);
+      expect(some.length).toBeLessThan(crowd.length);
     });
   });
 }

@@ -55,7 +55,7 @@ describe('the gate in this process', () => {
     expect(await admitNew(coupon, 'ada')).toBe('load');
     await gate.load(coupon, pages([]), []);
     expect(await admitNew(coupon, 'ada')).toMatchObject({ kind: 'joined', line: null });
-    await gate.sweep(coupon.id, 0);
+    await gate.giveBack(coupon.id, await gate.places(coupon.id, { olderThanMs: 0, most: 10 }));
     expect(gate.couponsInLine()).not.toContain(coupon.id);
   });
 });

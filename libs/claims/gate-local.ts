@@ -1,6 +1,14 @@
 import type { CouponFacts } from '@claimline/coupons';
 import { LRUCache } from 'lru-cache';
-import { type Candidate, closedReason, type Gate, gateLimits, type Holder, type Verdict } from './gate.ts';
+import {
+  type Candidate,
+  closedReason,
+  type Gate,
+  gateLimits,
+  type Holder,
+  type InLine,
+  type Verdict,
+} from './gate.ts';
 import { type LineState, lineLimits } from './line.ts';
 import type { Decision } from './outcome.ts';
 
@@ -170,13 +178,14 @@ export function createLocalGate(): Gate {
       return memory ? lineState(memory) : { done: 0, inLine: 0, perSecond: null };
     },
 
-    async sweep(couponId, olderThanMs) {
-      const memory = memories.get(couponId);
-      if (!memory) return { swept: 0, left: 0 };
+    async places(couponId, { olderThanMs, belowLine = Number.POSITIVE_INFINITY, most }) {
       const before = performance.now() - olderThanMs;
-      const old = [...memory.tickets].filter(([, place]) => place.admittedMs <= before);
-      for (const [ticket] of old) leave(memory, ticket);
-      return { swept: old.length, left: memory.tickets.size };
+      const found: InLine[] = [];
+      for (const [ticket, { line, admittedMs, userId }] of memories.get(couponId)?.tickets ?? []) {
+        if (admittedMs <= before && line < belowLine) found.push({ ticket, line, userId });
+        if (found.length >= most) break;
+      }
+      return found;
     },
 
     forgetAll() {

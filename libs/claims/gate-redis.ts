@@ -1,22 +1,19 @@
-import { readFileSync } from 'node:fs';
 import type { Scripts } from '@claimline/queue/engine';
-import { type Gate, gateLimits, type Verdict } from './gate.ts';
-import { laneOf } from './lane-name.ts';
+import { type Gate, gateLimits, type InLine, type Verdict } from './gate.ts';
+import { gateScript, heldKey, lineKeys } from './gate-keys.ts';
 import type { LineState } from './line.ts';
 import type { Decision, Reason } from './outcome.ts';
 
 /** Entries that travel in one command of a load. */
 const PAGE = 1000;
+/** Places in line that one command looks at. */
+const LOOKED_AT = 2000;
 /** A person of whom settle only said "has it already" holds as many as one can. */
 const HELD_ENOUGH = 2_147_483_647;
 
 /** The gate in Redis, one memory for all processes: a few hashes a coupon, one script a verb (gate/*.lua). */
 export function createRedisGate(scripts: Scripts): Gate {
-  const script = (verb: string) =>
-    scripts.load(
-      `gate_${verb.replace('-', '_')}`,
-      readFileSync(new URL(`./gate/${verb}.lua`, import.meta.url), 'utf8'),
-    );
+  const script = (verb: string) => gateScript(scripts, verb);
   const admit = script('admit');
   const open = script('open');
   const hold = script('hold');
@@ -24,11 +21,7 @@ export function createRedisGate(scripts: Scripts): Gate {
   const settled = script('settled');
   const giveBack = script('give-back');
   const find = script('find');
-
-  // The hash tag is the lane's, so that a coupon's gate and queue share a slot of a cluster.
-  const key = (couponId: string, part: string) => `{${laneOf(couponId)}}:gate:${part}`;
-  const lineKeys = (couponId: string) => ['coupon', 'queued', 'tickets'].map(part => key(couponId, part));
-  const heldKey = (couponId: string, epoch: number) => key(couponId, `held:${epoch}`);
+  const places = script('places');
 
   return {
     isShared: true,
@@ -84,7 +77,10 @@ export function createRedisGate(scripts: Scripts): Gate {
     },
 
     async giveBack(couponId, entries) {
-      await giveBack(lineKeys(couponId), [-1, ...entries.flatMap(entry => [entry.userId, entry.ticket])]);
+      await giveBack(
+        lineKeys(couponId),
+        entries.flatMap(entry => [entry.userId, entry.ticket]),
+      );
     },
 
     async find(couponId, ticket) {
@@ -103,9 +99,18 @@ export function createRedisGate(scripts: Scripts): Gate {
       return parseLine(header);
     },
 
-    async sweep(couponId, olderThanMs) {
-      const [swept, left] = (await giveBack(lineKeys(couponId), [olderThanMs])) as [number, number];
-      return { swept, left };
+    async places(couponId, { olderThanMs, belowLine, most }) {
+      const found: InLine[] = [];
+      const [, , ticketsKey] = lineKeys(couponId);
+      let cursor = '0';
+      do {
+        const args = [cursor, LOOKED_AT, olderThanMs, belowLine ?? ''];
+        const [next, ...page] = (await places([ticketsKey], args)) as [string, ...string[]];
+        for (let i = 0; i < page.length; i += 3)
+          found.push({ ticket: page[i] ?? '', line: Number(page[i + 1]), userId: page[i + 2] ?? '' });
+        cursor = next;
+      } while (cursor !== '0' && found.length < most);
+      return found;
     },
 
     forgetAll() {},

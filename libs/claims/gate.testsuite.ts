@@ -32,7 +32,7 @@ export function gateSuite(gate: () => Gate): void {
     expect((await admit(coupon, awkwardUsers)).verdicts).toEqual(
       tickets.map(ticket => ({ kind: 'refused', reason: 'already_claimed', heldTicket: ticket })),
     );
-    // The same through a load, and swept by age.
+    // The same through a load, and read by age.
     const holders = awkwardUsers.slice(0, 6);
     const waiters = awkwardUsers.slice(6);
     const held = holders.map((userId, i) => ({ userId, count: 1, ticket: `t${i}` }));
@@ -41,7 +41,9 @@ export function gateSuite(gate: () => Gate): void {
       ...holders.map(() => 'refused'),
       ...waiters.map(() => 'joined'),
     ]);
-    expect(await gate().sweep(other.id, 0)).toEqual({ swept: waiters.length, left: 0 });
+    const places = await gate().places(other.id, { olderThanMs: 0, most: 100 });
+    expect(places.map(place => place.userId).sort()).toEqual([...waiters].sort());
+    await gate().giveBack(other.id, places);
     expect((await admit(other, waiters)).verdicts.map(verdict => verdict.kind)).toEqual(
       waiters.map(() => 'admitted'),
     );

@@ -45,12 +45,8 @@ export type Gate = {
    */
   find(couponId: string, ticket: string): Promise<Place | null>;
   readLine(couponId: string): Promise<LineState>;
-  /**
-   * Gives back admissions older than `olderThanMs`. To be called only when the lane has no job:
-   * then their job was never added, or was lost. Returns how many were given back and how many
-   * younger ones are left.
-   */
-  sweep(couponId: string, olderThanMs: number): Promise<{ swept: number; left: number }>;
+  /** Who has been in line for at least `olderThanMs` and is before a line number; about `most` of them, in no order. */
+  places(couponId: string, among: Among): Promise<InLine[]>;
   /** Forgets everything that may have changed unheard. Does nothing where the gate is shared. */
   forgetAll(): void;
   /** Coupons with somebody in line; a shared gate leaves that to the lanes and answers none. */
@@ -61,6 +57,7 @@ export type Candidate = { userId: string; ticket: string };
 export type Holder = { userId: string; count: number; ticket: string };
 export type Place = { userId: string; line: number; state: LineState; mayBeDecided?: true };
 export type InLine = Candidate & { line: number };
+export type Among = { olderThanMs: number; belowLine?: number; most: number };
 
 export type Verdict =
   | { kind: 'admitted'; line: number }
@@ -80,7 +77,7 @@ export const gateLimits = {
   justDecidedMost: 20_000,
   /** Coupons that a process without Redis remembers. */
   couponsMost: 10_000,
-  /** Admissions whose job never came are given back after this: five times what adding may take. */
+  /** An admission whose job has not come by then lost it: five times what adding may take. */
   orphanMs: 10_000,
 } as const;
 

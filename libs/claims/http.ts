@@ -10,15 +10,15 @@ import { mountClaiming } from './http-claim.ts';
 import { mountLists } from './http-lists.ts';
 import { mountTickets } from './http-ticket.ts';
 import { createLoadGate } from './load-gate.ts';
+import { mendLine } from './mend-line.ts';
 import { openOutcomes } from './outcomes.ts';
 import { createLineReader } from './read-line.ts';
 import { createTicketReader } from './read-ticket.ts';
-import { sweepLine } from './sweep.ts';
 import { createTickets } from './ticket.ts';
 import { createTrains } from './train.ts';
 
-/** How often places in line without a job are looked for where the gate is this process's own. */
-const SWEEP_MS = 5000;
+/** How often places in line that lead nowhere are looked for where the gate is this process's own. */
+const MEND_MS = 5000;
 
 /** The accepting side of claims, and everything that reads them. */
 export async function mountClaims(
@@ -50,16 +50,17 @@ export async function mountClaims(
   mountTickets(router, { outcomes, reader, verb, stopping });
   mountLists(router, { sql, readLine: createLineReader({ sql, gate }) });
 
-  const sweeper = setInterval(() => {
-    for (const couponId of gate.couponsInLine()) sweepLine({ engine, gate }, couponId).catch(house.onError);
-  }, SWEEP_MS);
+  const mender = setInterval(() => {
+    for (const couponId of gate.couponsInLine())
+      mendLine({ engine, gate, sql }, couponId).catch(house.onError);
+  }, MEND_MS);
 
   return {
     grant: createGrant({ sql: house.settleSql, gate, onError: house.onError }),
     issueTicket: (couponId: string) => tickets.issue(couponId, Date.now(), 1)[0] as string,
     /** Lets everybody go who waits, with the state as it is. */
     release() {
-      clearInterval(sweeper);
+      clearInterval(mender);
       stop.abort();
       outcomes.release();
     },

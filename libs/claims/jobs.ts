@@ -3,7 +3,7 @@ import type { Engine, OpenLane } from '@claimline/queue/engine';
 import { createGate } from './create-gate.ts';
 import { openLane } from './lane.ts';
 import { couponOf } from './lane-name.ts';
-import { sweepLine } from './sweep.ts';
+import { isLineDone } from './mend-line.ts';
 
 export { pruneRefusals } from './prune.ts';
 export { settleSettings } from './settle.ts';
@@ -15,7 +15,7 @@ export function createClaimLanes(house: { engine: Engine; sql: Sql; onError: (er
     open: (lane: string): OpenLane => openLane(lane, { ...house, gate }),
     async isDone(lane: string): Promise<boolean> {
       const couponId = couponOf(lane);
-      return couponId === null || !gate.isShared || sweepLine({ engine: house.engine, gate }, couponId);
+      return couponId === null || !gate.isShared || isLineDone({ ...house, gate }, couponId);
     },
   };
 }

@@ -46,16 +46,20 @@ export async function listInLine(
   couponId: string,
 ): Promise<{ inLine: InLine[]; isComplete: boolean }> {
   const { jobs, isComplete } = await engine.listUndecided(laneOf(couponId), limits.jobsMost);
-  const inLine = jobs
+  return { inLine: claimsOf(jobs, couponId), isComplete };
+}
+
+/** The claims that jobs carry; a job that no lane of this coupon would settle carries none. */
+export function claimsOf(jobs: unknown[], couponId: string): InLine[] {
+  return jobs
     .map(data => jobSchema.safeParse(data).data)
     .filter(job => job?.coupon === couponId)
     .flatMap(job => job?.claims ?? [])
     .map(([ticket, userId, line]) => ({ ticket, userId, line }));
-  return { inLine, isComplete };
 }
 
-/** Jobs that a lane is completing right now hold claims that are decided. */
-async function decidedAmong(sql: Sql, inLine: InLine[]): Promise<Set<string>> {
+/** Which of them have an outcome or failed. Jobs that a lane is completing right now hold claims that have. */
+export async function decidedAmong(sql: Sql, inLine: InLine[]): Promise<Set<string>> {
   const decided = new Set<string>();
   for (let from = 0; from < inLine.length; from += limits.page) {
     const tickets = inLine.slice(from, from + limits.page).map(one => one.ticket);

@@ -4,9 +4,9 @@ import { afterEach, expect, test } from 'vitest';
 import { createGate } from './create-gate.ts';
 import { type Gate, gateLimits } from './gate.ts';
 import { laneOf } from './lane-name.ts';
-import { sweepLine } from './sweep.ts';
+import { findLostPlaces, isLineDone, mendLine } from './mend-line.ts';
 import { type House, openHouse } from './testing-house.ts';
-import { insertCoupon } from './testing-settle.ts';
+import { insertCoupon, readCouponRow } from './testing-settle.ts';
 
 // Nobody keeps a place in line that leads nowhere.
 for (const kind of ['redis', 'postgres'] as const)
@@ -31,36 +31,108 @@ for (const kind of ['redis', 'postgres'] as const)
       await changes.barrier(); // Every part of the house has heard of it.
     };
 
-    test('an admission whose job never came is swept: its ticket is lost, and the person may claim again', async () => {
+    /** An API process that dies between the gate and the queue, after letting this person in. */
+    const leavePlace = (opened: House, name: string, userId: string) =>
+      board(opened.openDoor({ engine: { ...opened.engine, add: async () => {} } }), name, userId);
+
+    test('an admission whose job never came gets one, and its ticket an outcome', async () => {
       const opened = await open();
       const coupon = await insertCoupon(opened.sql, {});
-      // The API process dies between the gate and the queue.
-      const deaf = opened.openDoor({ engine: { ...opened.engine, add: async () => {} } });
-      const orphan = await board(deaf, coupon.name, 'ada');
+      const orphan = await leavePlace(opened, coupon.name, 'ada');
       expect((await board(opened, coupon.name, 'ada')).ticket).toBe(orphan.ticket);
       expect((await opened.outcomeOf(orphan.ticket)).outcome).toBe('queued');
 
-      // While it may still be on its way it stays.
-      expect(await sweepLine(opened, coupon.id)).toBe(false);
-      expect((await opened.gate.readLine(coupon.id)).inLine).toBe(1);
+      // While it may still be on its way it stays as it is, and the lane with it.
+      expect(await isLineDone(opened, coupon.id)).toBe(false);
+      expect(await opened.engine.countUndecided(laneOf(coupon.id))).toBe(0);
       await withLimits(gateLimits, { orphanMs: 0 }, async () => {
-        expect(await sweepLine(opened, coupon.id)).toBe(true);
-      });
-      await expect(opened.reader.read(orphan.ticket)).rejects.toMatchObject({
-        problem: { code: 'ticket_lost' },
+        expect(await isLineDone(opened, coupon.id)).toBe(false);
+        expect(await mendLine(opened, coupon.id)).toEqual({ added: 0, takenOut: 0 });
       });
       await opened.startWork();
-      expect((await opened.claim(coupon.name, 'ada')).outcome).toBe('granted');
+      await expect.poll(() => opened.outcomeOf(orphan.ticket)).toMatchObject({ outcome: 'granted' });
+      expect((await opened.claim(coupon.name, 'ada')).outcome).toBe('already_claimed');
+      await expect.poll(() => isLineDone(opened, coupon.id)).toBe(true);
     });
 
-    test('nobody is swept while the lane has a job', async () => {
+    test('in a sale that never pauses a lost place gets its outcome too', { timeout: 60_000 }, async () => {
+      const opened = await open();
+      const coupon = await insertCoupon(opened.sql, { amount: 100_000 });
+      await opened.startWork();
+      const orphan = await leavePlace(opened, coupon.name, 'ada');
+      let isOver = false;
+      let claims = 0;
+      async function claimOn(who: number) {
+        while (!isOver) {
+          expect((await opened.claim(coupon.name, `person ${who} ${claims++}`)).outcome).toBe('granted');
+        }
+      }
+      const crowd = Promise.all([1, 2, 3, 4].map(claimOn));
+      await withLimits(gateLimits, { orphanMs: 200 }, async () => {
+        await expect
+          .poll(async () => (await mendLine(opened, coupon.id)).added, { timeout: 20_000, interval: 50 })
+          .toBe(1);
+      });
+      await expect.poll(() => opened.outcomeOf(orphan.ticket)).toMatchObject({ outcome: 'granted' });
+      isOver = true;
+      await crowd;
+      expect(await readCouponRow(opened.sql, coupon.name)).toMatchObject({
+        granted_count: claims + 1,
+        claimed_count: claims + 1,
+        remaining_amount: 100_000 - claims - 1,
+      });
+      expect(opened.errors).toEqual([]);
+    });
+
+    test('a place behind the head of a long queue is left alone, one before it is mended', async () => {
+      const opened = await open();
+      const coupon = await insertCoupon(opened.sql, {});
+      const before = await leavePlace(opened, coupon.name, 'before');
+      const waiting = await board(opened, coupon.name, 'waiting');
+      const behind = await leavePlace(opened, coupon.name, 'behind');
+      await withLimits(gateLimits, { orphanMs: 0 }, async () => {
+        const { jobless, decided } = await findLostPlaces(opened, coupon.id);
+        expect(decided).toEqual([]);
+        // A gate of this process alone has numbers of its own: nothing is before or behind.
+        const lost = opened.gate.isShared ? [before] : [before, behind];
+        expect(jobless.map(one => one.ticket)).toEqual(lost.map(one => one.ticket));
+        await mendLine(opened, coupon.id);
+        await opened.startWork();
+        await expect.poll(() => opened.outcomeOf(waiting.ticket)).toMatchObject({ outcome: 'granted' });
+        await expect
+          .poll(async () => {
+            await mendLine(opened, coupon.id);
+            return opened.outcomeOf(behind.ticket);
+          })
+          .toMatchObject({ outcome: 'granted' });
+      });
+    });
+
+    test('a decided ticket that its gate did not hear of leaves the line', async () => {
+      const opened = await open(gate => ({ ...gate, settled: async () => {} }));
+      const coupon = await insertCoupon(opened.sql, {});
+      await opened.startWork();
+      const { ticket } = await board(opened, coupon.name, 'ada');
+      const decided = () => opened.sql`select from claims where ticket = ${ticket}`;
+      await expect.poll(async () => (await decided()).length).toBe(1);
+      expect((await opened.gate.readLine(coupon.id)).inLine).toBe(1);
+      await withLimits(gateLimits, { orphanMs: 0 }, async () => {
+        expect(await mendLine(opened, coupon.id)).toEqual({ added: 0, takenOut: 1 });
+      });
+      expect((await opened.gate.readLine(coupon.id)).inLine).toBe(0);
+      expect(await opened.outcomeOf(ticket)).toMatchObject({ outcome: 'granted' });
+    });
+
+    test('nobody is mended while their job waits', async () => {
       const opened = await open();
       const coupon = await insertCoupon(opened.sql, {});
       const { ticket } = await board(opened, coupon.name, 'ada');
       await withLimits(gateLimits, { orphanMs: 0 }, async () => {
-        expect(await sweepLine(opened, coupon.id)).toBe(false);
+        expect(await isLineDone(opened, coupon.id)).toBe(false);
+        expect(await mendLine(opened, coupon.id)).toEqual({ added: 0, takenOut: 0 });
       });
       expect(await opened.reader.read(ticket)).toMatchObject({ userId: 'ada', decided: null, line: 1 });
+      expect(await opened.engine.countUndecided(laneOf(coupon.id))).toBe(1);
     });
 
     test.runIf(kind === 'postgres')(

@@ -120,7 +120,7 @@ export function createPassThroughGate(): Gate {
     async giveBack() {},
     find: async () => null,
     readLine: async () => state,
-    sweep: async () => ({ swept: 0, left: 0 }),
+    places: async () => [],
     forgetAll() {},
     couponsInLine: () => [],
   };

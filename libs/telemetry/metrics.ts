@@ -80,9 +80,21 @@ export const metrics = {
     help: 'Jobs that ended in the failed set.',
     registers,
   }),
-  placesGivenBack: new Counter({
-    name: 'claimline_places_given_back_total',
-    help: 'Places in line taken back because their job never came.',
+  repairs: new Counter({
+    name: 'claimline_repairs_total',
+    help: 'What was put right between gate, queue and tables, by what was done.',
+    labelNames: ['what'],
+    registers,
+  }),
+  violations: new Gauge({
+    name: 'claimline_invariant_violations',
+    help: 'Violations that the last verification by this process found, by invariant. Must be 0.',
+    labelNames: ['invariant'],
+    registers,
+  }),
+  verifiedAt: new Gauge({
+    name: 'claimline_verified_timestamp_seconds',
+    help: 'When this process last finished a verification.',
     registers,
   }),
   errors: new Counter({

@@ -1,34 +1,15 @@
--- Takes admissions back, those named or those older than an age.
--- KEYS: 1 coupon, 2 queued, 3 tickets
--- ARGV: 1 least age in ms, or -1 for the named ones: 2... user and ticket of each
--- Returns {given back, left younger}. By age it looks at all of the line: only call it so for a
--- lane that has no job, when the line is as good as empty.
-local entries, left = {}, 0
-if ARGV[1] == '-1' then
-  for i = 2, #ARGV, 2 do
-    table.insert(entries, { ARGV[i], ARGV[i + 1] })
-  end
-else
-  local time = redis.call('TIME')
-  local ms = time[1] * 1000 + math.floor(time[2] / 1000)
-  local all = redis.call('HGETALL', KEYS[3])
-  for i = 1, #all, 2 do
-    local admitted, user = string.match(all[i + 1], '^%d+ (%d+) (.*)$')
-    if ms - tonumber(admitted) >= tonumber(ARGV[1]) then
-      table.insert(entries, { user, all[i] })
-    else
-      left = left + 1
-    end
-  end
-end
+-- Takes admissions back.
+-- KEYS: 1 coupon, 2 queued, 3 tickets   ARGV: user and ticket of each
+-- Returns how many were in line.
 local given = 0
-for _, entry in ipairs(entries) do
-  if string.match(redis.call('HGET', KEYS[2], entry[1]) or '', '^%d+ (.*)$') == entry[2] then
-    redis.call('HDEL', KEYS[2], entry[1])
+for i = 1, #ARGV, 2 do
+  local user, ticket = ARGV[i], ARGV[i + 1]
+  if string.match(redis.call('HGET', KEYS[2], user) or '', '^%d+ (.*)$') == ticket then
+    redis.call('HDEL', KEYS[2], user)
   end
-  given = given + redis.call('HDEL', KEYS[3], entry[2])
+  given = given + redis.call('HDEL', KEYS[3], ticket)
 end
 if given > 0 and redis.call('EXISTS', KEYS[1]) == 1 then
   redis.call('HINCRBY', KEYS[1], 'done', given)
 end
-return { given, left }
+return given
