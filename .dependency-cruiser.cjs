@@ -45,7 +45,7 @@ module.exports = {
       name: `${slice}-by-its-doors`,
       severity: 'error',
       from: { pathNot: `^libs/${slice}/` },
-      to: { path: `^libs/${slice}/(?!(index|http|jobs)\\.ts$)` },
+      to: { path: `^libs/${slice}/(?!(index|http|jobs|verify|reconcile)\\.ts$)` },
     })),
     {
       name: 'api-has-no-jobs',

@@ -69,6 +69,14 @@ export const settings = {
     wholeNumber({ min: 1, max: 3650, fallback: 30 }),
     'How long the ticket of a refused claim can be read. Claims are kept for ever.',
   ),
+  VERIFY_SECONDS: setting(
+    wholeNumber({ min: 0, max: 86_400, fallback: 900 }),
+    'How often a worker proves the invariants from the tables, as `claimline verify` does; 0 for never.',
+  ),
+  MEND_SECONDS: setting(
+    wholeNumber({ min: 0, max: 3600, fallback: 15 }),
+    'How often a worker mends what a crash left between gate and queue; 0 for never. It never touches stock.',
+  ),
   RATE_LIMITS: setting(onOff(true), 'Rate limits; off for load tests. There are none yet.'),
   WEBHOOK_ALLOW_HOSTS: setting(
     z.string().optional(),

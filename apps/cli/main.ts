@@ -5,6 +5,8 @@ import { VERSION } from '../version.ts';
 import { generateCodes, uploadFile } from './codes.ts';
 import { runDev } from './dev.ts';
 import { runMigrations } from './migrate.ts';
+import { runReconcile } from './reconcile.ts';
+import { runVerify } from './verify.ts';
 
 const program = new Command('claimline')
   .description('Hands out limited stock under a stampede.')
@@ -45,6 +47,37 @@ program
   .action(({ example }: { example?: true }) => {
     process.stdout.write(example ? envExample() : `${printConfig(readConfig())}\n`);
   });
+
+program
+  .command('verify')
+  .description(
+    'prove every invariant from the tables, and gate and queue against them; reads only, also in mid-sale',
+  )
+  .option('--coupon <name>', 'only this coupon')
+  .option('--tables', 'only the tables, in one snapshot: needs no queue')
+  .option('--strict', 'notes count as violations: for a coupon that nobody touched by hand')
+  .option('--json', 'print the report as JSON')
+  .addHelpText('after', '\nExit status: 0 all hold, 1 one is violated, 2 it could not be checked.')
+  .action(options => answer(() => runVerify(options)));
+
+program
+  .command('reconcile')
+  .description('find what differs between gate, queue and tables, and put it right')
+  .option('--repair', 'put right what can be; safe in mid-sale and when repeated')
+  .option('--coupon <name>', 'only this coupon')
+  .option('--json', 'print what was found and done as JSON')
+  .addHelpText('after', '\nExit status: 0 nothing is left, 1 something is, 2 it could not be compared.')
+  .action(options => answer(() => runReconcile(options)));
+
+/** A command whose answer is its exit status; 2 when there is none. */
+async function answer(command: () => Promise<0 | 1>) {
+  try {
+    process.exitCode = await command();
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 2;
+  }
+}
 
 try {
   await program.parseAsync();

@@ -11,6 +11,7 @@ import {
 import { atMost, awaitUntil } from './await-until.ts';
 import type { ClaimClient } from './claim-client.ts';
 import type { Stack } from './stack.ts';
+import { expectVerified } from './verified.ts';
 
 const shoppersAtOnce = 16;
 const betweenShoppersMs = 8;
@@ -109,6 +110,7 @@ export async function seeToTheEnd(stack: Stack, sale: Sale, mayLosePlaces = fals
   const untold = rows.filter(row => !row.user_id.startsWith('late-') && !told.has(row.ticket!));
   expect(untold).toEqual([]);
   expectNoServerErrors(client.history, [503]);
+  await expectVerified(stack, name);
 }
 
 /** What a person was answered, in order, for the message of a failed test. */

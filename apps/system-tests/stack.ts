@@ -36,6 +36,8 @@ export interface Stack extends Omit<Fleet, 'addresses' | 'crashed' | 'healthy' |
   apis: string[];
   /** The address of the database. */
   database: string;
+  /** The environment of its processes, for a command that an operator runs beside them. */
+  environment: Record<string, string>;
   sql: Sql;
   postgres: TestCluster;
   redis: RedisServer | undefined;
@@ -87,6 +89,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       api: addresses[0]!,
       apis: addresses,
       database: postgres.url,
+      environment,
       sql,
       postgres,
       redis,

@@ -1,50 +1,72 @@
-import { pruneRefusals } from '@claimline/claims/jobs';
+import { createLineMender, pruneRefusals } from '@claimline/claims/jobs';
 import { resumeRuns, sweepLocks } from '@claimline/codes/jobs';
+import { isDue, oneAtATime } from '@claimline/db/one-at-a-time';
 import type { Sql } from '@claimline/db/pool';
 import { pruneIdempotencyKeys } from '@claimline/http/idempotency-rows';
+import type { Engine } from '@claimline/queue/engine';
 import type { Logger } from '@claimline/telemetry/log';
+import { metrics } from '@claimline/telemetry/metrics';
 import type { Config } from '../config.ts';
+import { watchInvariants } from '../verify.ts';
 
 const HOUR_MS = 3_600_000;
 /** Half of the minute within which a lapsed lock is promised to be taken off. */
 const LOCK_SWEEP_MS = 30_000;
 const RESUME_MS = 10_000;
 
-/** What every worker does from time to time. Each is safe to run in several processes at once. */
-export function startSchedule({ config, sql, log }: { config: Config; sql: Sql; log: Logger }) {
-  const jobs = [
-    {
-      name: 'prune refusals',
-      everyMs: HOUR_MS,
-      run: () => pruneRefusals(sql, config.REFUSALS_KEPT_DAYS),
-    },
-    {
-      name: 'prune idempotency keys',
-      everyMs: HOUR_MS,
-      run: () => pruneIdempotencyKeys(sql),
-    },
-    {
-      name: 'sweep lapsed locks',
-      everyMs: LOCK_SWEEP_MS,
-      run: () => sweepLocks(sql),
-    },
-    {
-      name: 'resume code runs',
-      everyMs: RESUME_MS,
-      run: () => resumeRuns(sql),
-    },
-  ];
-  const timers = jobs.map(job =>
-    setInterval(() => {
-      job.run().then(
-        done => log[done > 0 ? 'info' : 'debug']({ job: job.name, done }, 'scheduled job'),
-        error => log.error({ err: error, job: job.name }, 'scheduled job failed'),
-      );
-    }, job.everyMs),
-  );
+/** `run` answers how much it did, or found. 0 `everyMs` is never. */
+type Job = { name: string; everyMs: number; run: () => Promise<number | undefined> };
+
+type House = { config: Config; databaseUrl: string; sql: Sql; engine: Engine; log: Logger };
+
+/** What workers do from time to time. Each is safe to run in several processes at once. */
+export function startSchedule(house: House) {
+  const { log } = house;
+  const timers = jobsOf(house)
+    .filter(job => job.everyMs > 0)
+    .map(job =>
+      setInterval(() => {
+        job.run().then(
+          done => done && log.info({ job: job.name, done }, 'scheduled job'),
+          error => log.error({ err: error, job: job.name }, 'scheduled job failed'),
+        );
+      }, job.everyMs),
+    );
   return {
     stop() {
       for (const timer of timers) clearInterval(timer);
     },
   };
+}
+
+function jobsOf({ config, databaseUrl, sql, engine, log }: House): Job[] {
+  const mendLines = createLineMender({ sql, engine });
+  const mendMs = config.MEND_SECONDS * 1000;
+  const verifyMs = config.VERIFY_SECONDS * 1000;
+  return [
+    { name: 'prune refusals', everyMs: HOUR_MS, run: () => pruneRefusals(sql, config.REFUSALS_KEPT_DAYS) },
+    { name: 'prune idempotency keys', everyMs: HOUR_MS, run: () => pruneIdempotencyKeys(sql) },
+    { name: 'sweep lapsed locks', everyMs: LOCK_SWEEP_MS, run: () => sweepLocks(sql) },
+    { name: 'resume code runs', everyMs: RESUME_MS, run: () => resumeRuns(sql) },
+    {
+      name: 'mend lines',
+      everyMs: mendMs,
+      // One of all workers does it, and never beside a `claimline reconcile`.
+      async run() {
+        if (await isDue(sql, 'mend lines', mendMs)) return oneAtATime(databaseUrl, 'reconcile', mendLines);
+      },
+    },
+    {
+      name: 'verify',
+      everyMs: verifyMs,
+      async run() {
+        // Whoever did it last time says nothing any more: its figures are out of date.
+        metrics.violations.reset();
+        if (!(await isDue(sql, 'verify', verifyMs))) return;
+        const violations = await watchInvariants({ databaseUrl, stores: { sql, engine } });
+        if (violations) log.error({ violations }, 'invariants are violated: run `claimline verify`');
+        return violations;
+      },
+    },
+  ];
 }

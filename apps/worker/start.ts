@@ -55,7 +55,7 @@ export async function startWorker({ config, log, closers, retry }: Setting): Pro
 
   const lanes = createClaimLanes({ engine, sql, onError });
   const host = await openHost({ engine, lanesMost, open: lanes.open, isDone: lanes.isDone, onError });
-  const schedule = startSchedule({ config, sql, log });
+  const schedule = startSchedule({ config, databaseUrl, sql, engine, log });
   const port = await servePort({ config, host, onLanes: count => metrics.lanesOpen.set(count) });
   log.info({ engine: engine.kind, lanes_most: lanesMost }, 'working');
 

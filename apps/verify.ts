@@ -1,0 +1,40 @@
+import { claimChecks, verifyStores } from '@claimline/claims/verify';
+import { type Check, type Progress, runChecks, type Verdict } from '@claimline/db/checks';
+import { oneAtATime } from '@claimline/db/one-at-a-time';
+import type { Sql } from '@claimline/db/pool';
+import type { Engine } from '@claimline/queue/engine';
+import { metrics } from '@claimline/telemetry/metrics';
+
+/** What every slice promises about its tables, in the order in which it is told. */
+const checks: Check[] = [...claimChecks];
+
+/** What a verification found. `ok`: no invariant is violated. Notes are allowed, and worth a look. */
+export type Report = { ok: boolean; coupon: string | null; seconds: number; invariants: Verdict[] };
+
+/** What is verified: the tables, and gate and queue against them where `stores` are given. */
+export type Subject = { databaseUrl: string; stores: { sql: Sql; engine: Engine } | null };
+
+/**
+ * Proves every invariant, of all coupons or of one: the tables in one snapshot, then gate and queue
+ * against the tables. Reads only, and gives no false alarm while sales go on.
+ */
+export async function verify(
+  { databaseUrl, stores }: Subject,
+  { coupon = null, onProgress }: { coupon?: string | null; onProgress?: Progress } = {},
+): Promise<Report> {
+  const startedMs = performance.now();
+  const invariants = await runChecks(databaseUrl, checks, { coupon, onProgress });
+  if (stores) invariants.push(...(await verifyStores(stores, { coupon, onProgress })));
+  const seconds = Math.round(performance.now() - startedMs) / 1000;
+  return { ok: invariants.every(one => one.violations === 0), coupon, seconds, invariants };
+}
+
+/** Verifies everything and counts the violations in the metrics; answers how many, or undefined when another process is at it. */
+export async function watchInvariants(subject: Subject): Promise<number | undefined> {
+  const report = await oneAtATime(subject.databaseUrl, 'verify', () => verify(subject));
+  if (!report) return undefined;
+  for (const { name, violations } of report.invariants)
+    metrics.violations.set({ invariant: name }, violations);
+  metrics.verifiedAt.setToCurrentTime();
+  return report.invariants.reduce((sum, one) => sum + one.violations, 0);
+}

@@ -1,0 +1,89 @@
+import type { CouponFacts } from '@claimline/coupons';
+import type { Scripts } from '@claimline/queue/engine';
+import { gateScript, heldKey, lineKeys } from './gate-keys.ts';
+
+const limits = {
+  /** Entries that one command looks at. */
+  page: 2000,
+} as const;
+
+/** What a gate remembers of a coupon. */
+export type KnownCoupon = {
+  epoch: number;
+  revision: number;
+  remaining: number;
+  status: CouponFacts['status'];
+  startsAtMs: number | null;
+  endsAtMs: number | null;
+  perUserLimit: number;
+};
+
+/** Looks into the gate in Redis, for whoever compares it with the tables. No part of a claim's path. */
+export type GateProbe = {
+  /** `known` is null where the coupon has to be loaded first. */
+  look(couponId: string): Promise<{ known: KnownCoupon | null; inLine: number }>;
+  /** Who is known to hold a claim in an epoch, in pages; somebody may come twice. */
+  held(couponId: string, epoch: number): AsyncGenerator<{ userId: string; count: number }[]>;
+  /** Which of these tickets have no place in line. */
+  placeless(couponId: string, tickets: string[]): Promise<string[]>;
+  /** Forgets what was known in an epoch, but not who is in line. Safe at any time: the next claim loads it. */
+  forget(couponId: string, epoch: number): Promise<void>;
+};
+
+export function createGateProbe(scripts: Scripts): GateProbe {
+  const look = gateScript(scripts, 'look');
+  const held = gateScript(scripts, 'held');
+  const placeless = gateScript(scripts, 'placeless');
+  const forget = gateScript(scripts, 'forget');
+
+  return {
+    async look(couponId) {
+      const [coupon, , tickets] = lineKeys(couponId);
+      const [epoch, revision, remaining, status, starts, ends, limit, inLine] = (await look(
+        [coupon, tickets],
+        [],
+      )) as [...(string | null)[], number];
+      const timeOf = (text: string | null | undefined) => (text ? Number(text) : null);
+      const known = epoch
+        ? {
+            epoch: Number(epoch),
+            revision: Number(revision),
+            remaining: Number(remaining),
+            status: status as CouponFacts['status'],
+            startsAtMs: timeOf(starts as string | null),
+            endsAtMs: timeOf(ends as string | null),
+            perUserLimit: Number(limit),
+          }
+        : null;
+      return { known, inLine: Number(inLine) };
+    },
+
+    async *held(couponId, epoch) {
+      let cursor = '0';
+      do {
+        const [next, ...page] = (await held([heldKey(couponId, epoch)], [cursor, limits.page])) as [
+          string,
+          ...string[],
+        ];
+        yield Array.from({ length: page.length / 2 }, (_, i) => ({
+          userId: page[2 * i] ?? '',
+          count: Number(page[2 * i + 1]),
+        }));
+        cursor = next;
+      } while (cursor !== '0');
+    },
+
+    async placeless(couponId, tickets) {
+      const [, , ticketsKey] = lineKeys(couponId);
+      const found: string[] = [];
+      for (let from = 0; from < tickets.length; from += limits.page)
+        found.push(...((await placeless([ticketsKey], tickets.slice(from, from + limits.page))) as string[]));
+      return found;
+    },
+
+    async forget(couponId, epoch) {
+      const [coupon] = lineKeys(couponId);
+      await forget([coupon, heldKey(couponId, epoch)], [epoch]);
+    },
+  };
+}

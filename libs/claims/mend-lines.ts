@@ -1,0 +1,51 @@
+import type { Sql } from '@claimline/db/pool';
+import type { Engine } from '@claimline/queue/engine';
+import { metrics } from '@claimline/telemetry/metrics';
+import { laneOf } from './lane-name.ts';
+import { mendLine } from './mend-line.ts';
+import { openStores } from './verify.ts';
+import { listBusy, listCoupons } from './visit-coupons.ts';
+
+const limits = {
+  /** Coupons that nobody wanted lately whose lines a round looks at; the next round goes on after them. */
+  quietMost: 500,
+} as const;
+
+/**
+ * What a worker does again and again while sales go on: places in line without a job get one, decided
+ * tickets leave the line, and a lane that has jobs but no worker is wanted. Answers how much was done.
+ * Where the gate is each API process's own, that process mends its line itself, and only lanes are left.
+ */
+export function createLineMender(house: { sql: Sql; engine: Engine }): () => Promise<number> {
+  const { sql, engine } = house;
+  const stores = openStores(house);
+  const { probe } = stores;
+  let after: string | null = null;
+
+  async function mend(id: string): Promise<number> {
+    if (!probe || (await probe.look(id)).inLine === 0) return 0;
+    const { added, takenOut } = await mendLine(stores, id);
+    return added + takenOut;
+  }
+
+  async function wantForgotten(id: string, name: string): Promise<number> {
+    if ((await engine.countUndecided(laneOf(id))) === 0) return 0;
+    await engine.roster.want(laneOf(id), name);
+    metrics.repairs.inc({ what: 'lane wanted' });
+    return 1;
+  }
+
+  return async () => {
+    let done = 0;
+    const busy = await listBusy(sql, engine);
+    for (const { id, name, lane } of busy) {
+      done += await mend(id);
+      if (!lane?.open) done += await wantForgotten(id, name);
+    }
+    if (!probe) return done;
+    const quiet = await listCoupons(sql, after, limits.quietMost);
+    after = quiet.length < limits.quietMost ? null : (quiet.at(-1)?.id ?? null);
+    for (const { id } of quiet) done += await mend(id);
+    return done;
+  };
+}

@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isDue, oneAtATime } from './one-at-a-time.ts';
+import { closePool, openPool, type Sql } from './pool.ts';
+import { createTestDatabase, type TestDatabase } from './testing.ts';
+
+let database: TestDatabase;
+let sql: Sql;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  sql = openPool({ url: database.url, applicationName: 'test one at a time' });
+});
+afterAll(async () => {
+  await closePool(sql, 1);
+  await database.drop();
+});
+
+test('of several at once one runs; another name is no hindrance, and afterwards the next may', async () => {
+  let end = () => {};
+  const ended = new Promise<void>(resolve => {
+    end = resolve;
+  });
+  let started = () => {};
+  const first = new Promise<void>(resolve => {
+    started = resolve;
+  });
+  const running = oneAtATime(database.url, 'work', async () => {
+    started();
+    await ended;
+    return 'done';
+  });
+  await first;
+  expect(await oneAtATime(database.url, 'work', async () => 'again')).toBeUndefined();
+  expect(await oneAtATime(database.url, 'other work', async () => 'other')).toBe('other');
+  end();
+  expect(await running).toBe('done');
+  expect(await oneAtATime(database.url, 'work', async () => 'next')).toBe('next');
+});
+
+test('what throws, or dies, frees the name', async () => {
+  await expect(
+    oneAtATime(database.url, 'work', async () => {
+      throw new Error('by surprise');
+    }),
+  ).rejects.toThrow('by surprise');
+  const cut = oneAtATime(database.url, 'work', async () => {
+    await sql`select pg_terminate_backend(pid) from pg_stat_activity
+      where application_name = 'claimline work' and datname = current_database()`;
+  });
+  await cut;
+  await expect.poll(() => oneAtATime(database.url, 'work', async () => 'next')).toBe('next');
+});
+
+test('of all who ask in a time one is due', async () => {
+  const ask = () => Promise.all(Array.from({ length: 8 }, () => isDue(sql, 'job', 300)));
+  expect((await ask()).filter(Boolean)).toHaveLength(1);
+  expect((await ask()).filter(Boolean)).toHaveLength(0);
+  expect(await isDue(sql, 'other job', 300)).toBe(true);
+  await expect.poll(async () => (await ask()).filter(Boolean).length).toBe(1);
+});
