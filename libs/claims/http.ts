@@ -50,9 +50,13 @@ export async function mountClaims(
   mountTickets(router, { outcomes, reader, verb, stopping });
   mountLists(router, { sql, readLine: createLineReader({ sql, gate }) });
 
-  const mender = setInterval(() => {
+  let isMending = false;
+  const mender = setInterval(async () => {
+    if (isMending) return;
+    isMending = true;
     for (const couponId of gate.couponsInLine())
-      mendLine({ engine, gate, sql }, couponId).catch(house.onError);
+      await mendLine({ engine, gate, sql }, couponId).catch(house.onError);
+    isMending = false;
   }, MEND_MS);
 
   return {

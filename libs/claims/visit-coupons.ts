@@ -31,15 +31,21 @@ export async function listCoupons(sql: Sql, afterId: string | null, most: number
   return rows.map(row => ({ ...row, lane: null }));
 }
 
-/** Every coupon, or the one of that name: the busy ones first. */
+/** Every coupon, the busy ones first; or those that have, or had, that name. */
 export async function listAll(sql: Sql, engine: Engine, name: string | null): Promise<Visited[]> {
   const found = new Map((await listBusy(sql, engine)).map(coupon => [coupon.id, coupon]));
+  const keep = (page: Visited[]) => {
+    for (const coupon of page) if (!found.has(coupon.id)) found.set(coupon.id, coupon);
+  };
+  if (name !== null) {
+    const rows = await sql<{ id: string; name: string }[]>`select id, name from coupons where name = ${name}`;
+    keep(rows.map(row => ({ ...row, lane: null })));
+    return [...found.values()].filter(coupon => coupon.name === name);
+  }
   for (let after: string | null = null; ; ) {
     const page: Visited[] = await listCoupons(sql, after, limits.page);
-    for (const coupon of page) if (!found.has(coupon.id)) found.set(coupon.id, coupon);
-    if (page.length < limits.page) break;
+    keep(page);
+    if (page.length < limits.page) return [...found.values()];
     after = page.at(-1)?.id ?? null;
   }
-  const all = [...found.values()];
-  return name === null ? all : all.filter(coupon => coupon.name === name);
 }
