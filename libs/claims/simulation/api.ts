@@ -3,9 +3,9 @@ import { createEngine } from '@claimline/queue/engine';
 import { createClaimVerb } from '../claim.ts';
 import { createLocalGate } from '../gate-local.ts';
 import { createLoadGate } from '../load-gate.ts';
+import { mendLine } from '../mend-line.ts';
 import { openOutcomes } from '../outcomes.ts';
 import { createTicketReader } from '../read-ticket.ts';
-import { sweepLine } from '../sweep.ts';
 import { createTrains } from '../train.ts';
 import { createListening } from './listening.ts';
 import { createSql } from './postgres.ts';
@@ -14,7 +14,7 @@ import { createQueuePorts } from './queue-ports.ts';
 import type { Stores } from './stores.ts';
 
 /** As in ../http.ts. */
-const sweepMs = 5000;
+const mendMs = 5000;
 
 export type Api = Awaited<ReturnType<typeof openApi>> & { process: SimulatedProcess };
 
@@ -43,9 +43,13 @@ export async function openApi(process: SimulatedProcess, stores: Stores) {
   const loadGate = createLoadGate({ sql, gate, engine });
   const trains = createTrains({ directory, changes, gate, loadGate, engine, tickets });
   const verb = createClaimVerb({ directory, gate, tickets, trains, outcomes, reader });
-  const sweeper = setInterval(() => {
-    for (const id of gate.couponsInLine()) sweepLine({ engine, gate }, id).catch(() => {});
-  }, sweepMs);
-  process.onKilled(() => clearInterval(sweeper));
+  let isMending = false;
+  const mender = setInterval(async () => {
+    if (isMending) return;
+    isMending = true;
+    for (const id of gate.couponsInLine()) await mendLine({ engine, gate, sql }, id).catch(() => {});
+    isMending = false;
+  }, mendMs);
+  process.onKilled(() => clearInterval(mender));
   return { process, changes, reader, verb };
 }

@@ -28,7 +28,7 @@ export function createSharedGate() {
           }),
         find: (...args) => call('find', () => memory.find(...args)),
         readLine: id => call('readLine', () => memory.readLine(id)),
-        sweep: (...args) => call('sweep', () => memory.sweep(...args)),
+        places: (...args) => call('places', () => memory.places(...args)),
         forgetAll() {},
         couponsInLine: () => [],
       };

@@ -14,7 +14,7 @@ const limits = {
 
 /** Calls that a history tells. */
 const told = new Set([
-  ...['gate.admit', 'gate.giveBack', 'gate.settled', 'gate.load', 'gate.sweep', 'queue.add'],
+  ...['gate.admit', 'gate.giveBack', 'gate.settled', 'gate.load', 'gate.places', 'queue.add'],
   ...['queue.take', 'queue.complete', 'roster.want', 'sql.settle'],
 ]);
 

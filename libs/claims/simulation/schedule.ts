@@ -11,7 +11,7 @@ const calls = {
     ...(['queue.add', 'queue.add', 'queue.list', 'roster.want', 'sql.read'] as const),
   ],
   working: [
-    ...(['sql.settle', 'sql.settle', 'gate.settled', 'gate.sweep'] as const),
+    ...(['sql.settle', 'sql.settle', 'gate.settled', 'gate.places'] as const),
     ...(['queue.take', 'queue.complete'] as const),
     ...(['roster.take', 'roster.renew', 'roster.leave', 'roster.want'] as const),
   ],

@@ -3,7 +3,7 @@ import { openHost } from '@claimline/queue/host';
 import { createLocalGate } from '../gate-local.ts';
 import { openLane } from '../lane.ts';
 import { couponOf } from '../lane-name.ts';
-import { sweepLine } from '../sweep.ts';
+import { isLineDone } from '../mend-line.ts';
 import { createSql } from './postgres.ts';
 import type { SimulatedProcess } from './process.ts';
 import { createQueuePorts } from './queue-ports.ts';
@@ -33,7 +33,7 @@ export async function openWorkerProcess(process: SimulatedProcess, stores: Store
     open: lane => openLane(lane, { engine, sql, gate, onError }),
     async isDone(lane) {
       const couponId = couponOf(lane);
-      return couponId === null || !gate.isShared || sweepLine({ engine, gate }, couponId);
+      return couponId === null || !gate.isShared || isLineDone({ engine, gate, sql }, couponId);
     },
     onError,
   });
