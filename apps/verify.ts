@@ -1,4 +1,5 @@
 import { claimChecks, verifyStores } from '@claimline/claims/verify';
+import { codeCheck } from '@claimline/codes/verify';
 import { type Check, type Progress, runChecks, type Verdict } from '@claimline/db/checks';
 import { oneAtATime } from '@claimline/db/one-at-a-time';
 import type { Sql } from '@claimline/db/pool';
@@ -6,7 +7,7 @@ import type { Engine } from '@claimline/queue/engine';
 import { metrics } from '@claimline/telemetry/metrics';
 
 /** What every slice promises about its tables, in the order in which it is told. */
-const checks: Check[] = [...claimChecks];
+const checks: Check[] = [...claimChecks, codeCheck];
 
 /** What a verification found. `ok`: no invariant is violated. Notes are allowed, and worth a look. */
 export type Report = { ok: boolean; coupon: string | null; seconds: number; invariants: Verdict[] };

@@ -19,13 +19,17 @@ type Options = { coupon?: string; json?: true; repair?: true };
  */
 export async function runReconcile({ coupon: name, json, repair }: Options): Promise<0 | 1> {
   const bar = openProgressBar();
-  const { drift, done } = await withStores(async ({ databaseUrl, sql, openQueue }) => {
+  const { drift, done, left } = await withStores(async ({ databaseUrl, sql, openQueue }) => {
     const coupon = await requireCoupon(sql, name);
     const house = { databaseUrl, sql, engine: await openQueue() };
-    const run = () => reconcile(house, { coupon, isRepairing: Boolean(repair), onProgress: bar.onProgress });
-    return alone(databaseUrl, run);
+    const run = (isRepairing: boolean) =>
+      reconcile(house, { coupon, isRepairing, onProgress: bar.onProgress });
+    return alone(databaseUrl, async () => {
+      const found = await run(Boolean(repair));
+      const again = repair && found.drift.length > 0 ? await run(false) : found;
+      return { ...found, left: again.drift.length };
+    });
   }).finally(bar.clear);
-  const left = drift.filter(one => !repair || one.repair === null).length;
   if (json) process.stdout.write(`${JSON.stringify({ drift, done, left })}\n`);
   else {
     for (const one of drift)

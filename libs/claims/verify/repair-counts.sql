@@ -4,7 +4,8 @@
 -- Params: $1 uuid the coupon
 -- Returns: the row as it is now, or none where nothing was wrong.
 --
--- Units of claims that were deleted by hand stay as they are, for sale or not. The triggers raise the
+-- Units of claims that were deleted by hand stay as they are, for sale or not. The stock of a coupon with
+-- a book is its codes, which only people can put right. The triggers raise the
 -- epoch, so every gate loads the coupon again.
 with counted as (
   select count(*) as n, coalesce(max(sequence), 0) as last
@@ -14,8 +15,9 @@ corrected as (
   select
     id, n as claimed_count, greatest(granted_count, last, n) as granted_count,
     -- The nearest that lies between: no claimed unit is for sale, and no other is withheld.
-    greatest(0, least(amount - n, greatest(remaining_amount, amount - greatest(granted_count, last, n))))
-      as remaining_amount
+    case when has_book then remaining_amount
+      else greatest(0, least(amount - n, greatest(remaining_amount, amount - greatest(granted_count, last, n))))
+    end as remaining_amount
   from coupons cross join counted where id = $1::uuid
 )
 update coupons
