@@ -167,5 +167,17 @@ export function gateLineSuite({ gate, opened, admit, admitOne, inLineOf }: Door)
       expect(await gate().sweep(coupon.id, 0)).toEqual({ swept: 2, left: 0 });
       expect(await gate().sweep(randomUUID(), 0)).toEqual({ swept: 0, left: 0 });
     });
+
+    test('by age and place: who stands before the first job goes, the others stay', async () => {
+      const coupon = await opened();
+      await admit(coupon, ['ada', 'eve', 'kim']);
+      expect(await gate().sweep(coupon.id, 60_000, 3)).toEqual({ swept: 0, left: 3 });
+      expect(await gate().sweep(coupon.id, 0, 1)).toEqual({ swept: 0, left: 3 });
+      expect(await gate().sweep(coupon.id, 0, 3)).toEqual({ swept: 2, left: 1 });
+      expect((await admit(coupon, ['kim', 'ada'])).verdicts).toMatchObject([
+        { kind: 'joined' },
+        { kind: 'admitted', line: 4 },
+      ]);
+    });
   });
 }

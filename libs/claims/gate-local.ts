@@ -170,11 +170,13 @@ export function createLocalGate(): Gate {
       return memory ? lineState(memory) : { done: 0, inLine: 0, perSecond: null };
     },
 
-    async sweep(couponId, olderThanMs) {
+    async sweep(couponId, olderThanMs, beforeLine = Number.POSITIVE_INFINITY) {
       const memory = memories.get(couponId);
       if (!memory) return { swept: 0, left: 0 };
       const before = performance.now() - olderThanMs;
-      const old = [...memory.tickets].filter(([, place]) => place.admittedMs <= before);
+      const old = [...memory.tickets].filter(
+        ([, place]) => place.admittedMs <= before && place.line < beforeLine,
+      );
       for (const [ticket] of old) leave(memory, ticket);
       return { swept: old.length, left: memory.tickets.size };
     },

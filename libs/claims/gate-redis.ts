@@ -103,8 +103,11 @@ export function createRedisGate(scripts: Scripts): Gate {
       return parseLine(header);
     },
 
-    async sweep(couponId, olderThanMs) {
-      const [swept, left] = (await giveBack(lineKeys(couponId), [olderThanMs])) as [number, number];
+    async sweep(couponId, olderThanMs, beforeLine) {
+      const [swept, left] = (await giveBack(lineKeys(couponId), [
+        olderThanMs,
+        ...(beforeLine === undefined ? [] : [beforeLine, gateLimits.sweptMost]),
+      ])) as [number, number];
       return { swept, left };
     },
 

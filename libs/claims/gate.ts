@@ -46,11 +46,12 @@ export type Gate = {
   find(couponId: string, ticket: string): Promise<Place | null>;
   readLine(couponId: string): Promise<LineState>;
   /**
-   * Gives back admissions older than `olderThanMs`. To be called only when the lane has no job:
-   * then their job was never added, or was lost. Returns how many were given back and how many
-   * younger ones are left.
+   * Gives back admissions older than `olderThanMs` whose line number is below `beforeLine`, that of the
+   * first job of the lane: their own job was never added, or was lost. Left out, the lane has no job. Returns
+   * how many were given back and how many are left. A line of more than `sweptMost` is not looked through
+   * while it has jobs.
    */
-  sweep(couponId: string, olderThanMs: number): Promise<{ swept: number; left: number }>;
+  sweep(couponId: string, olderThanMs: number, beforeLine?: number): Promise<{ swept: number; left: number }>;
   /** Forgets everything that may have changed unheard. Does nothing where the gate is shared. */
   forgetAll(): void;
   /** Coupons with somebody in line; a shared gate leaves that to the lanes and answers none. */
@@ -82,6 +83,8 @@ export const gateLimits = {
   couponsMost: 10_000,
   /** Admissions whose job never came are given back after this: five times what adding may take. */
   orphanMs: 10_000,
+  /** The longest line that is looked through while its lane is busy: about 6 ms of Redis. */
+  sweptMost: 10_000,
 } as const;
 
 /** Why the coupon as a whole refuses, in settle's order, or null. */

@@ -53,6 +53,21 @@ for (const kind of ['redis', 'postgres'] as const)
       expect((await opened.claim(coupon.name, 'ada')).outcome).toBe('granted');
     });
 
+    test.runIf(kind === 'redis')('an admission without a job is swept though the lane is busy', async () => {
+      const opened = await open();
+      const coupon = await insertCoupon(opened.sql, {});
+      const deaf = opened.openDoor({ engine: { ...opened.engine, add: async () => {} } });
+      const orphan = await board(deaf, coupon.name, 'ada');
+      const behind = await board(opened, coupon.name, 'eve');
+      await withLimits(gateLimits, { orphanMs: 0 }, async () => {
+        expect(await sweepLine(opened, coupon.id)).toBe(false);
+      });
+      await expect(opened.reader.read(orphan.ticket)).rejects.toMatchObject({
+        problem: { code: 'ticket_lost' },
+      });
+      expect(await opened.reader.read(behind.ticket)).toMatchObject({ decided: null, line: 2 });
+    });
+
     test('nobody is swept while the lane has a job', async () => {
       const opened = await open();
       const coupon = await insertCoupon(opened.sql, {});

@@ -1,0 +1,58 @@
+import { awaitUntil } from '../await-until.ts';
+import type { ClaimClient } from '../claim-client.ts';
+import type { Stack } from '../stack.ts';
+
+const settledWithinMs = 60_000;
+const settlementsSearched = 5_000;
+let salesOpened = 0;
+
+/** A coupon that the crowd claims. */
+export interface Sale {
+  name: string;
+  id: string;
+  /** Units of a short sale; a long one has more than will ever come. */
+  amount: number;
+  isShort: boolean;
+  /** People who have come. */
+  came: number;
+}
+
+/** Opens a sale; undefined while a store is away. */
+export async function openSale(
+  stack: Stack,
+  client: ClaimClient,
+  { amount, isShort }: { amount: number; isShort: boolean },
+): Promise<Sale | undefined> {
+  salesOpened += 1;
+  const name = `${isShort ? 'short' : 'long'} sale ${process.pid} ${salesOpened}`;
+  const { status, text } = await client.create(name, amount);
+  // 409: made by a request whose answer was lost.
+  if (status !== 201 && status !== 409) {
+    if (status === 503) return undefined;
+    throw new Error(`a coupon could not be made: ${status} ${text}`);
+  }
+  const [row] = await stack.sql<{ id: string }[]>`select id from coupons where name = ${name}`;
+  return row && { name, id: row.id, amount, isShort, came: 0 };
+}
+
+/** When the first claim after `sinceMs` (Unix time) was settled, or undefined; one on its way at that time does not count. */
+export async function settledAfter(stack: Stack, sale: Sale, sinceMs: number): Promise<number | undefined> {
+  const [row] = await stack.sql<{ at: number | null }[]>`
+    select (extract(epoch from min(created_at)) * 1000)::float8 as at
+    from (
+      select created_at from claims where coupon_name = ${sale.name}
+      order by sequence desc limit ${settlementsSearched}
+    ) newest
+    where created_at > to_timestamp(${sinceMs}::float8 / 1000)`;
+  return row?.at ?? undefined;
+}
+
+/** Awaits the first settlement after `sinceMs` and answers how long after it that was, in ms. */
+export async function settledAgain(stack: Stack, sale: Sale, sinceMs: number): Promise<number> {
+  const at = await awaitUntil(
+    `the next settlement of ${sale.name}`,
+    () => settledAfter(stack, sale, sinceMs),
+    settledWithinMs,
+  );
+  return at - sinceMs;
+}
