@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Fault } from './fault.ts';
+import { holderOf } from './holder.ts';
 
 const killEveryMs = 5_000;
 
@@ -14,7 +15,9 @@ export const oneAfterAnother: Fault = {
     for (let kill = 0; kill < sized(3, 8, 24); kill++) {
       const { apis, workers } = stack.living();
       const isApi = random.next() < apis.length / (apis.length + workers.length);
-      const index = random.pick(isApi ? apis : workers);
+      // Every other worker that is killed is the one that settles.
+      const holder = random.next() < 0.5 ? await holderOf(stack, crowd.sales[0]!) : undefined;
+      const index = isApi ? random.pick(apis) : (holder ?? random.pick(workers));
       arena.injected(`${isApi ? 'API' : 'worker'} ${index} killed`);
       const sinceMs = Date.now();
       if (isApi) await stack.killApi(index).then(() => stack.startApi());

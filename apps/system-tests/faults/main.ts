@@ -91,7 +91,7 @@ process.on('SIGINT', () => {
 });
 try {
   const rows = await runMatrix(parseOptions(), stacks);
-  process.stdout.write(`${reportOf(rows)}\n`);
+  process.stdout.write(`\n${reportOf(rows)}\n`);
   process.exitCode = rows.every(row => row.findings.length === 0) ? 0 : 1;
 } catch (error) {
   say(error instanceof Error ? error.message : String(error));

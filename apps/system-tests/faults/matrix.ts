@@ -5,7 +5,11 @@ import { redisLost } from './f04-redis-lost.ts';
 import { postgresLost } from './f05-postgres-lost.ts';
 import { connectionCut } from './f06-connection-cut.ts';
 import { jobsTwice } from './f07-jobs-twice.ts';
+import { overload } from './f08-overload.ts';
+import { nonsense } from './f09-nonsense.ts';
 import { rollingRestart } from './f11-rolling-restart.ts';
+import { wrongClocks } from './f12-wrong-clocks.ts';
+import { operatorMeddles } from './f13-operator-meddles.ts';
 import { oneAfterAnother } from './f15-one-after-another.ts';
 import type { Fault } from './fault.ts';
 
@@ -18,6 +22,10 @@ export const matrix: readonly Fault[] = [
   postgresLost,
   connectionCut,
   jobsTwice,
+  nonsense,
   rollingRestart,
+  operatorMeddles,
   oneAfterAnother,
+  overload,
+  wrongClocks,
 ];

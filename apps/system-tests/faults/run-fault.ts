@@ -4,7 +4,8 @@ import type { Fault, Row, Size } from './fault.ts';
 import type { Stacks } from './stacks.ts';
 import { verifyTables } from './verify-tables.ts';
 
-const logCharacters = 6_000;
+const logLines = 60;
+const logCharacters = 400;
 
 /** How a fault is run. */
 export interface Run {
@@ -32,11 +33,20 @@ export async function runFault(fault: Fault, stacks: Stacks, { engine, size, see
   }
   for (const crashed of stack.crashed()) finding(`${crashed} ended by itself`);
   if (row.findings.length > 0) {
-    say(stacks.logs().slice(-logCharacters));
+    say(logsOf(stacks));
     await stacks.stop().catch(() => {}); // What had ended is among the findings.
   }
   row.tookMs = Math.round(performance.now() - startedMs);
   return row;
+}
+
+/** The end of the logs, each line cut to what tells it from others. */
+function logsOf(stacks: Stacks): string {
+  const lines = stacks
+    .logs()
+    .split('\n')
+    .map(line => line.slice(0, logCharacters));
+  return lines.slice(-logLines).join('\n');
 }
 
 function causeOf({ cause }: Error): string {

@@ -3,6 +3,8 @@ import type { ClaimClient } from '../claim-client.ts';
 import type { Stack } from '../stack.ts';
 
 const settledWithinMs = 60_000;
+/** A statement that was sent before a kill or a heal may begin after it. */
+const onItsWayMs = 100;
 const settlementsSearched = 5_000;
 let salesOpened = 0;
 
@@ -51,7 +53,7 @@ export async function settledAfter(stack: Stack, sale: Sale, sinceMs: number): P
 export async function settledAgain(stack: Stack, sale: Sale, sinceMs: number): Promise<number> {
   const at = await awaitUntil(
     `the next settlement of ${sale.name}`,
-    () => settledAfter(stack, sale, sinceMs),
+    () => settledAfter(stack, sale, sinceMs + onItsWayMs),
     settledWithinMs,
   );
   return at - sinceMs;
