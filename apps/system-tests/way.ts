@@ -13,16 +13,16 @@ export interface Way {
   /** Lets everything pass again, and what was kept back first. */
   release(): void;
   /**
-   * Waits for the next request that carries `text` and passes it on. Then its connection is cut at once, or
+   * Waits for the next request that carries all of `texts` and passes it on. Then its connection is cut at once, or
    * when the answer comes, which nobody hears; or the answers of every connection are kept back until
    * `release`. Resolves when that has happened: for `hold answers` when there is one to keep back.
    */
-  afterRequest(text: string, mishap: Mishap): Promise<void>;
+  afterRequest(texts: string[], mishap: Mishap): Promise<void>;
   end(): Promise<void>;
 }
 
 type Pair = { client: Socket; store: Socket; toStore: Buffer[]; toClient: Buffer[]; isDoomed: boolean };
-type Trap = { text: string; mishap: Mishap; done: () => void };
+type Trap = { texts: string[]; mishap: Mishap; done: () => void };
 
 /**
  * Opens a way to the store at `url`. With `delayMs`, what the store says (notifications too) arrives that
@@ -64,7 +64,7 @@ export async function openWay(url: string, { delayMs = 0 } = {}): Promise<Way> {
       pair.toStore.push(bytes);
       return;
     }
-    if (trap && bytes.includes(trap.text)) spring(pair, bytes, trap);
+    if (trap?.texts.every(text => bytes.includes(text))) spring(pair, bytes, trap);
     else pair.store.write(bytes);
   }
 
@@ -107,9 +107,9 @@ export async function openWay(url: string, { delayMs = 0 } = {}): Promise<Way> {
         for (const bytes of toClient.splice(0)) client.write(bytes);
       }
     },
-    afterRequest: (text: string, mishap: Mishap) =>
+    afterRequest: (texts: string[], mishap: Mishap) =>
       new Promise<void>(done => {
-        trap = { text, mishap, done };
+        trap = { texts, mishap, done };
       }),
     end(): Promise<void> {
       for (const pair of pairs) drop(pair);

@@ -79,6 +79,19 @@ for (const kind of ['redis', 'postgres'] as const)
     });
 
     test.runIf(kind === 'postgres')(
+      'a ticket of another process is found, though the lane was searched a moment before',
+      async () => {
+        const opened = await open();
+        const coupon = await insertCoupon(opened.sql, {});
+        const other = opened.openDoor({ gate: createGate(opened.engine) });
+        for (const userId of ['ada', 'eve']) {
+          const { ticket } = await board(other, coupon.name, userId);
+          expect(await opened.reader.read(ticket)).toMatchObject({ userId, decided: null });
+        }
+      },
+    );
+
+    test.runIf(kind === 'postgres')(
       'a line that its gate forgot is put together again from the queue and the tables',
       async () => {
         const opened = await open();

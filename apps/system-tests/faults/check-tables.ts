@@ -74,6 +74,7 @@ function checkTold(
     }
     if (told?.status === 'holds') knowing.add(`${user} ${sale.name}`);
     if (told?.status !== 'refused') continue;
+    if (told.reason === 'already_claimed') knowing.add(`${user} ${sale.name}`);
     if (told.ticket && byTicket.has(told.ticket)) say(person, 'has a row all the same');
     if (told.ticket && refusals.get(told.ticket) !== told.reason) say(person, 'has no such refusal');
     if (told.reason === 'sold_out' && !((lastAt.get(sale.name) ?? 0) <= told.atMs))

@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Arena } from './arena.ts';
 import type { Fault } from './fault.ts';
+import type { Sale } from './sale.ts';
 
 const pauseMostMs = 1_500;
-/** The gate's hash of who is in line: a request of an API that names it, and not by a read of one ticket, lets people in. */
-const admission = ':gate:held:';
+/** A million in line at most, and a day to remember: that is how a request of an API begins that lets people in. */
+const admission = '1000000\r\n$5\r\n86400\r\n';
 
 /** APIs killed -9: at random, and after the gate let people in whose job was not added yet. */
 export const apiKilled: Fault = {
@@ -21,7 +22,7 @@ export const apiKilled: Fault = {
       await delay(random.between(0, pauseMostMs));
     }
     for (let kill = 0; kill < sized(2, 5, 20); kill++) {
-      await killBetween(arena, random.pick(stack.living().apis));
+      await killBetween(arena, crowd.sales[0]!, random.pick(stack.living().apis));
       await delay(random.between(0, pauseMostMs));
     }
     // A place without a job must not wait for a lull in the sale.
@@ -31,10 +32,10 @@ export const apiKilled: Fault = {
   },
 };
 
-async function killBetween(arena: Arena, index: number): Promise<void> {
+async function killBetween(arena: Arena, sale: Sale, index: number): Promise<void> {
   const { stack } = arena;
   const way = stack.ways!.apis[index]!.redis!;
-  await way.afterRequest(admission, 'hold answers');
+  await way.afterRequest([`{claims.${sale.id}}`, admission], 'hold answers');
   arena.injected(`API ${index} killed between admission and queue`);
   await stack.killApi(index);
   way.release();

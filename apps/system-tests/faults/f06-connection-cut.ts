@@ -15,7 +15,7 @@ export const connectionCut: Fault = {
     const crowd = await arena.crowd();
     for (let round = 0; round < sized(6, 30, 200); round++) {
       const mishap = random.pick(['cut', 'cut at the answer'] as const);
-      await stack.ways!.workers.postgres.afterRequest(ticket, mishap);
+      await stack.ways!.workers.postgres.afterRequest([ticket], mishap);
       arena.injected(mishap);
       await crowd.recovers(Date.now());
       await delay(random.between(0, pauseMostMs));

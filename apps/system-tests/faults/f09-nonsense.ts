@@ -84,19 +84,20 @@ async function fireAtRandom(
   const statuses: Record<number, number> = {};
   await atMost(width, Array.from({ length: shots }), async () => {
     const shot = shoot();
-    const status = await fire(stack, agent, shot);
+    const { status, text } = await fire(stack, agent, shot);
     statuses[status] = (statuses[status] ?? 0) + 1;
-    if (status >= 500) finding(`${status} to ${JSON.stringify(shot).slice(0, 600)}`);
+    if (status >= 500) finding(`${status} ${text} to ${JSON.stringify(shot).slice(0, 600)}`);
   });
   agent.destroy();
   figure(`${shots} random requests answered ${JSON.stringify(statuses)}`);
 }
 
-function fire(stack: Stack, agent: Agent, { method, path, headers, body }: Shot): Promise<number> {
-  return new Promise((resolve, reject) => {
+function fire(stack: Stack, agent: Agent, { method, path, headers, body }: Shot) {
+  return new Promise<{ status: number; text: string }>((resolve, reject) => {
     const sending = request(stack.api, { agent, method, path, headers }, answer => {
-      answer.resume();
-      answer.on('end', () => resolve(answer.statusCode ?? 0));
+      let text = '';
+      answer.setEncoding('utf8').on('data', chunk => (text += chunk));
+      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text }));
       answer.on('error', reject);
     });
     sending.on('error', error => reject(new Error(`${method} ${path}: ${error.message}`)));
