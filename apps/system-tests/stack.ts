@@ -66,7 +66,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     const postgres = await startTestCluster();
     closers.push(() => postgres.stop());
-    const sql = openPool({ url: postgres.url, applicationName: 'system tests', statementTimeoutMs });
+    const sql = openPool({
+      url: postgres.url,
+      applicationName: 'system tests',
+      statementTimeoutMs,
+      fetchTypes: false,
+    });
     closers.push(() => closePool(sql, 1));
     const redis = engine === 'redis' ? await startRedis(await newFolder(folder, 'redis')) : undefined;
     if (redis) closers.push(() => redis.stop('SIGKILL'));

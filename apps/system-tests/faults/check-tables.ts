@@ -18,17 +18,17 @@ export async function checkTables(
   people: readonly Person[],
 ): Promise<void> {
   const { stack, row } = arena;
-  const names = sales.map(sale => sale.name);
+  const names = JSON.stringify(sales.map(sale => sale.name));
   const coupons = await stack.sql<CouponRow[]>`
     select name, amount, remaining_amount as remaining, granted_count::int as granted,
       claimed_count::int as claimed
-    from coupons where name = any(${names})`;
+    from coupons where name in (select jsonb_array_elements_text(${names}::text::jsonb))`;
   const claims = await stack.sql<ClaimRow[]>`
     select coupon_name as name, user_id as user, ticket, sequence::int,
       (extract(epoch from created_at) * 1000)::float8 as at
-    from claims where coupon_name = any(${names}) order by coupon_name, sequence`;
+    from claims where coupon_name in (select jsonb_array_elements_text(${names}::text::jsonb)) order by coupon_name, sequence`;
   const refusals = await stack.sql<{ ticket: string; reason: string }[]>`
-    select ticket, reason from refusals where coupon_name = any(${names})`;
+    select ticket, reason from refusals where coupon_name in (select jsonb_array_elements_text(${names}::text::jsonb))`;
 
   row.granted += claims.length;
   row.refused += people.filter(person => person.told?.status === 'refused').length;

@@ -34,7 +34,7 @@ export const overload: Fault = {
     arena.injected(`${timesCapacity * capacity} claims a second where ${capacity} can be answered`);
     const { answers, statuses, dropped, unsent, latency } = await load(stack, name, {
       connections: connections.overload,
-      seconds: sized(5, 20, 60),
+      seconds: sized(3, 20, 60),
       rate: timesCapacity * capacity,
     });
     const drainMs = await drained(stack, name);

@@ -8,11 +8,10 @@ const killEveryMs = 5_000;
 export const oneAfterAnother: Fault = {
   id: 'F15',
   title: 'two APIs, three workers, one of them killed -9 every 5 s',
-  engines: ['redis', 'postgres'],
   async run(arena) {
     const { stack, random, sized } = arena;
     const crowd = await arena.crowd();
-    for (let kill = 0; kill < sized(3, 8, 24); kill++) {
+    for (let kill = 0; kill < sized(2, 8, 24); kill++) {
       const { apis, workers } = stack.living();
       const isApi = random.next() < apis.length / (apis.length + workers.length);
       // Every other worker that is killed is the one that settles.
