@@ -21,6 +21,8 @@ export interface Arena {
   figure(phrase: string): void;
   /** Notes something that is not as promised. */
   finding(sentence: string): void;
+  /** Sends the crowd away, however far the fault got. */
+  close(): Promise<void>;
 }
 
 /** Opens the arena of one run of a fault on a stack. */
@@ -47,12 +49,17 @@ export function openArena(
     findings: [],
     tookMs: 0,
   };
+  const crowds: Crowd[] = [];
   const arena: Arena = {
     stack,
     row,
     random: randomOf(seed),
     sized: (short, usual, full) => ({ short, usual, full })[size],
-    crowd: (options = {}) => openCrowd(arena, options),
+    async crowd(options = {}) {
+      const crowd = await openCrowd(arena, options);
+      crowds.push(crowd);
+      return crowd;
+    },
     injected(what) {
       row.injections += 1;
       say(`${fault.id} ${row.injections}: ${what}`);
@@ -63,6 +70,9 @@ export function openArena(
     figure: phrase => void row.figures.push(phrase),
     finding(sentence) {
       if (row.findings.length < findingsKept) row.findings.push(sentence);
+    },
+    async close() {
+      for (const crowd of crowds) await crowd.leave();
     },
   };
   return arena;

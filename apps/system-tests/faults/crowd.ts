@@ -21,7 +21,6 @@ const tickMs = 10;
 const askingMost = 400;
 const retrySaleMs = 300;
 const decidedWithinMs = 60_000;
-const startedWithinMs = 30_000;
 
 export interface CrowdOptions {
   /** Long sales, which go on under the fault: 1 when left out. */
@@ -51,6 +50,8 @@ export interface Crowd {
    * @param mayLosePlaces whether tickets may read 410
    */
   seeOut(mayLosePlaces?: boolean): Promise<void>;
+  /** Nobody comes or asks any more. */
+  leave(): Promise<void>;
 }
 
 /** Opens the sales, lets people come at a pace, and waits until each sale has settled something. */
@@ -131,12 +132,19 @@ export async function openCrowd(arena: Arena, options: CrowdOptions): Promise<Cr
   }
 
   const arriving = arrive();
-  await Promise.all(sales.map(sale => settledAgain(stack, sale, 0))).catch(error => {
-    throw new Error(`the crowd did not get going within ${startedWithinMs} ms`, { cause: error });
+  async function leave(): Promise<void> {
+    isOver = true;
+    await arriving;
+    await line.close();
+  }
+  await Promise.all(sales.map(sale => settledAgain(stack, sale, 0))).catch(async error => {
+    await leave();
+    throw new Error('the crowd did not get going', { cause: error });
   });
   return {
     sales,
     people,
+    leave,
     accepted: () => line.accepted,
     answers: status => record.count(status),
     async recovers(sinceMs, sale = sales[0]!) {
@@ -151,7 +159,7 @@ export async function openCrowd(arena: Arena, options: CrowdOptions): Promise<Cr
       await arriving;
       await decide(() => people);
       await sellOut(arena, client, [...sales, ...shortSales]);
-      await line.close();
+      await leave();
       arena.row.attempts += record.claims;
       if (arena.row.lostPlaces > 0 && !mayLosePlaces) {
         const lost = people.find(person => person.lost > 0);

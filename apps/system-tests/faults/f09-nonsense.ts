@@ -8,7 +8,7 @@ import type { Stack } from '../stack.ts';
 import type { Arena } from './arena.ts';
 import type { Crowd } from './crowd.ts';
 import type { Fault } from './fault.ts';
-import { openOwnEngine } from './own-engine.ts';
+import { withOwnEngine } from './own-engine.ts';
 import type { Sale } from './sale.ts';
 
 const width = 32;
@@ -23,9 +23,9 @@ export const nonsense: Fault = {
   async run(arena) {
     const { stack, sized } = arena;
     const crowd = await arena.crowd();
-    const engine = await openOwnEngine(stack);
-    for (let round = 0; round < sized(1, 3, 10); round++) await poison(arena, crowd, engine, round);
-    await engine.close();
+    await withOwnEngine(stack, async engine => {
+      for (let round = 0; round < sized(1, 3, 10); round++) await poison(arena, crowd, engine, round);
+    });
     await sendMonsters(arena, crowd.sales[0]!);
     await fireAtRandom(arena, sized(2_000, 20_000, 100_000));
     await crowd.recovers(Date.now());

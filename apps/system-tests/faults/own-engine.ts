@@ -2,8 +2,16 @@ import type { Engine } from '@claimline/queue/engine';
 import { openRedisEngine } from '@claimline/queue/redis-engine';
 import type { Stack } from '../stack.ts';
 
-/** Opens the queue beside the processes, to do there what no client can. */
-export function openOwnEngine({ redis }: Stack): Promise<Engine> {
+/** Opens the queue beside the processes while `work` is done there that no client can do. */
+export async function withOwnEngine(
+  { redis }: Stack,
+  work: (engine: Engine) => Promise<void>,
+): Promise<void> {
   if (!redis) throw new Error('only on Redis');
-  return openRedisEngine({ url: redis.url, side: 'working', onError() {} });
+  const engine = await openRedisEngine({ url: redis.url, side: 'working', onError() {} });
+  try {
+    await work(engine);
+  } finally {
+    await engine.close();
+  }
 }

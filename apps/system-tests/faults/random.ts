@@ -1,3 +1,5 @@
+import { randomOf as numbersOf } from '../../api/testing-gun.ts';
+
 /** Numbers that a seed decides. */
 export interface Random {
   /** From 0 to 1. */
@@ -8,15 +10,9 @@ export interface Random {
   shuffled<T>(some: readonly T[]): T[];
 }
 
-/** Mulberry32. */
+/** The same numbers for the same seed. */
 export function randomOf(seed: number): Random {
-  let state = seed;
-  function next(): number {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  }
+  const next = numbersOf(seed);
   const between = (least: number, most: number) => least + Math.floor(next() * (most - least + 1));
   return {
     next,

@@ -30,6 +30,8 @@ export async function runFault(fault: Fault, stacks: Stacks, { engine, size, see
     await verifyTables(arena);
   } catch (error) {
     finding(error instanceof Error ? `${error.message}${causeOf(error)}` : String(error));
+  } finally {
+    await arena.close();
   }
   for (const crashed of stack.crashed()) finding(`${crashed} ended by itself`);
   if (row.findings.length > 0) {
