@@ -1,7 +1,7 @@
 import type { Engine } from '@claimline/queue/engine';
 import { metrics } from '@claimline/telemetry/metrics';
 import { type Gate, gateLimits } from './gate.ts';
-import { jobSchema } from './job.ts';
+import type { JobData } from './job.ts';
 import { laneOf } from './lane-name.ts';
 
 const limits = {
@@ -33,6 +33,12 @@ export async function sweepLine(
 /** The lowest line number in these jobs; undefined without a job, 0 when there is none to be read. */
 function firstLine(jobs: unknown[]): number | undefined {
   if (jobs.length === 0) return undefined;
-  const lines = jobs.flatMap(job => jobSchema.safeParse(job).data?.claims.map(([, , line]) => line) ?? []);
+  const lines = jobs.map(lineOf).filter(line => line !== undefined);
   return lines.length === 0 ? 0 : Math.min(...lines);
+}
+
+/** Claims stand in a job in line order, so the first tells; an operator may have written anything. */
+function lineOf(job: unknown): number | undefined {
+  const line: unknown = (job as Partial<JobData> | null)?.claims?.[0]?.[2];
+  return typeof line === 'number' ? line : undefined;
 }
