@@ -68,6 +68,30 @@ for (const kind of ['redis', 'postgres'] as const)
       expect(await opened.reader.read(behind.ticket)).toMatchObject({ decided: null, line: 2 });
     });
 
+    test.runIf(kind === 'redis')(
+      'a place that could be neither filled nor given back in an outage is filled after it',
+      async () => {
+        const opened = await open();
+        const coupon = await insertCoupon(opened.sql, {});
+        let isAway = true;
+        const unlessAway = <T>(work: () => Promise<T>) =>
+          isAway ? Promise.reject(new Error('away')) : work();
+        const door = opened.openDoor({
+          engine: { ...opened.engine, add: (...args) => unlessAway(() => opened.engine.add(...args)) },
+          gate: { ...opened.gate, giveBack: (...args) => unlessAway(() => opened.gate.giveBack(...args)) },
+        });
+        await expect(board(door, coupon.name, 'ada')).rejects.toMatchObject({
+          problem: { code: 'unavailable' },
+        });
+        const { ticket, joined } = await board(door, coupon.name, 'ada');
+        expect(joined).toBe(true);
+        isAway = false;
+        await opened.startWork();
+        const outcome = async () => (await opened.outcomeOf(ticket)).outcome;
+        await expect.poll(outcome, { timeout: 10_000 }).toBe('granted');
+      },
+    );
+
     test('nobody is swept while the lane has a job', async () => {
       const opened = await open();
       const coupon = await insertCoupon(opened.sql, {});
