@@ -49,7 +49,10 @@ type House = { sql: Sql; gate: Gate; engine: Engine; tickets: Tickets; outcomes:
  */
 export function createTicketReader({ sql, gate, engine, tickets, outcomes }: House) {
   const names = new LRUCache<string, string>({ max: readerLimits.namesMost });
-  const searches = new LRUCache<string, Search>({ max: readerLimits.namesMost, ttl: readerLimits.searchEveryMs });
+  const searches = new LRUCache<string, Search>({
+    max: readerLimits.namesMost,
+    ttl: readerLimits.searchEveryMs,
+  });
 
   async function nameOf(couponId: string): Promise<string> {
     const known = names.get(couponId);
