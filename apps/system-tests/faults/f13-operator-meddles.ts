@@ -7,8 +7,10 @@ import type { Sale } from './sale.ts';
 const pauseMs = 500;
 /** Long enough for jobs to pile up. */
 const standingMs = 300;
-const tidy = ['retry/completed', 'clean/completed', 'clean/failed', 'retry/failed', 'promote'];
-const drastic = ['empty', 'obliterate', 'clean/waiting'];
+const actions = [
+  ...['retry/completed', 'clean/completed', 'clean/failed', 'retry/failed', 'promote', 'pause'],
+  ...['empty', 'obliterate', 'clean/waiting', 'force'],
+];
 
 /** An operator does in Bull Board whatever has a button, in the middle of a sale. */
 export const operatorMeddles: Fault = {
@@ -19,7 +21,7 @@ export const operatorMeddles: Fault = {
     const crowd = await arena.crowd();
     const sale = crowd.sales[0]!;
     for (let round = 0; round < sized(1, 3, 10); round++)
-      for (const action of random.shuffled([...tidy, ...drastic, 'pause', 'force'])) {
+      for (const action of random.shuffled(actions).slice(0, sized(4, actions.length, actions.length))) {
         arena.injected(action);
         await meddle(arena, sale, action);
         const sinceMs = Date.now();
