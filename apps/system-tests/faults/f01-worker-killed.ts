@@ -11,14 +11,14 @@ const nextSettlementWithinMs = 10_000;
 const lookEveryMs = 100;
 const pauseMostMs = 400;
 
-/** Workers killed -9, at random and at the two worst moments. Each has one lane, so that a kill hits one sale. */
+/** Workers killed -9, at random and at the two worst moments. Each has one lane, so that a kill hits one sale; some are spare. */
 export const workerKilled: Fault = {
   id: 'F1',
   title: 'worker killed -9: at random, in a settlement, between commit and the end of its job',
   engines: ['redis', 'postgres'],
   stack: size => ({
     apis: 1,
-    workers: { short: 3, usual: 7, full: 9 }[size],
+    workers: { short: 4, usual: 9, full: 12 }[size],
     hasWays: true,
     env: { LANES_PER_WORKER: '1' },
   }),
