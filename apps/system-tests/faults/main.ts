@@ -89,6 +89,7 @@ process.on('SIGINT', () => {
   if (isOver) process.exit(1);
   isOver = true;
 });
+process.on('SIGTERM', () => process.exit(1));
 try {
   const rows = await runMatrix(parseOptions(), stacks);
   process.stdout.write(`\n${reportOf(rows)}\n`);
