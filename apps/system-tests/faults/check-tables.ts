@@ -34,7 +34,19 @@ export async function checkTables(
   row.refused += people.filter(person => person.told?.status === 'refused').length;
   checkCoupons(arena, coupons, claims);
   checkTold(arena, people, claims, new Map(refusals.map(({ ticket, reason }) => [ticket, reason])));
+  await checkCodes(arena, sales);
   await checkReadAgain(arena, people);
+}
+
+/** Where units come with codes, every claim has one of its own. */
+async function checkCodes({ stack, finding }: Arena, sales: readonly Sale[]): Promise<void> {
+  for (const { name } of sales.filter(({ hasBook }) => hasBook)) {
+    const [counted] = await stack.sql`
+      select count(*)::int as claims, count(distinct code)::int as codes, count(distinct claim_id)::int as holders
+      from claims left join assignments on claim_id = claims.id where coupon_name = ${name}`;
+    const { claims, codes, holders } = counted as unknown as Record<string, number>;
+    if (codes !== claims || holders !== claims) finding(`"${name}": ${claims} claims, ${codes} codes`);
+  }
 }
 
 function checkCoupons(arena: Arena, coupons: readonly CouponRow[], claims: readonly ClaimRow[]): void {

@@ -27,7 +27,7 @@ export interface CrowdOptions {
   sales?: number;
   /** People who come in a second, whatever the answers are. */
   perSecond?: number;
-  /** Whether short sales of 30 units follow one another, each wanted by 40. */
+  /** Whether short sales of 30 units follow one another, each wanted by 40, every other with a book of codes. */
   hasShort?: boolean;
 }
 
@@ -76,7 +76,8 @@ export async function openCrowd(arena: Arena, options: CrowdOptions): Promise<Cr
 
   async function openShort(): Promise<void> {
     short = 'opening';
-    const opened = await openSale(stack, client, { amount: shortAmount, isShort: true }).catch(
+    const hasBook = shortSales.length % 2 === 1;
+    const opened = await openSale(stack, client, { amount: shortAmount, isShort: true, hasBook }).catch(
       () => undefined,
     );
     if (opened) shortSales.push(opened);

@@ -1,5 +1,5 @@
 import { awaitUntil } from '../await-until.ts';
-import type { ClaimClient } from '../claim-client.ts';
+import { type ClaimClient, couponPath } from '../claim-client.ts';
 import type { Stack } from '../stack.ts';
 
 const settledWithinMs = 60_000;
@@ -15,6 +15,8 @@ export interface Sale {
   /** Units of a short sale; a long one has more than will ever come. */
   amount: number;
   isShort: boolean;
+  /** Whether each unit comes with a code. */
+  hasBook: boolean;
   /** People who have come. */
   came: number;
 }
@@ -23,7 +25,7 @@ export interface Sale {
 export async function openSale(
   stack: Stack,
   client: ClaimClient,
-  { amount, isShort }: { amount: number; isShort: boolean },
+  { amount, isShort, hasBook = false }: { amount: number; isShort: boolean; hasBook?: boolean },
 ): Promise<Sale | undefined> {
   salesOpened += 1;
   const name = `${isShort ? 'short' : 'long'} sale ${process.pid} ${salesOpened}`;
@@ -33,8 +35,16 @@ export async function openSale(
     if (status === 503) return undefined;
     throw new Error(`a coupon could not be made: ${status} ${text}`);
   }
+  if (hasBook && !(await generateCodes(client, name, amount))) return undefined;
   const [row] = await stack.sql<{ id: string }[]>`select id from coupons where name = ${name}`;
-  return row && { name, id: row.id, amount, isShort, came: 0 };
+  return row && { name, id: row.id, amount, isShort, hasBook, came: 0 };
+}
+
+/** With a key, so that codes are made once though a connection breaks. False while a store is away. */
+async function generateCodes(client: ClaimClient, name: string, quantity: number): Promise<boolean> {
+  const headers = { 'idempotency-key': encodeURIComponent(name) };
+  const { status } = await client.post(`${couponPath(name)}/codes/generate`, { quantity }, headers);
+  return status === 201;
 }
 
 /** When the first claim after `sinceMs` (Unix time) was settled, or undefined; one on its way at that time does not count. */
