@@ -11,6 +11,7 @@ import { createIdempotency } from '@claimline/http/idempotency';
 import { createRequestLog } from '@claimline/http/request-log';
 import { createRouter } from '@claimline/http/router';
 import { AppError } from '@claimline/kernel/error';
+import { isQueueAway } from '@claimline/queue/away';
 import type { Engine } from '@claimline/queue/engine';
 import type { Logger } from '@claimline/telemetry/log';
 import type { HttpBindings } from '@hono/node-server';
@@ -75,9 +76,14 @@ export async function createApp(house: House) {
 
 /** A store that is away is no surprise: the caller is told to come again. */
 function translate(error: unknown): unknown {
-  if (!isTransient(error)) return error;
-  return new AppError('unavailable', 'the database cannot be reached, try again', {
-    retryAfterSeconds: 1,
-    cause: error,
-  });
+  const isDatabase = isTransient(error);
+  if (!isDatabase && !isQueueAway(error)) return error;
+  return new AppError(
+    'unavailable',
+    `the ${isDatabase ? 'database' : 'queue'} cannot be reached, try again`,
+    {
+      retryAfterSeconds: 1,
+      cause: error,
+    },
+  );
 }

@@ -84,6 +84,8 @@ describe.each(kinds)('the board on %s', kind => {
     expect(refused.status).toBe(404);
     const again = await stack.write('PUT', `${name}/retry/waiting`);
     expect(again.status).toBe(400);
+    for (const address of ['?status=%00', '?activeQueue=%00', '/%00/1'])
+      expect((await fetch(`${stack.writable}/queues/api/queues${address}`)).status, address).toBe(400);
   });
 
   test('reading is no writing: it wakes no lane', async () => {

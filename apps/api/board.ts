@@ -50,6 +50,8 @@ export function createBoardApp({
   /** Throws when the request may not go on to the board. */
   function assertAllowed(c: Context<Env>, isWrite: boolean) {
     requireKey(c);
+    // Bull Board divides its messages by NUL, and breaks where a caller sends one.
+    if (c.req.url.includes('%00')) throw new AppError('invalid_request', 'the address contains NUL');
     if (!isWrite) return;
     if (!isWritable) throw new AppError('forbidden', 'the board is read-only on this server');
     if (!isOwnPage(c)) throw new AppError('forbidden', 'only the board itself may ask for that');

@@ -4,6 +4,12 @@ import { fileURLToPath } from 'node:url';
 const repository = fileURLToPath(new URL('../../', import.meta.url));
 const logLinesKept = 400;
 
+/** What still runs when this process exits, goes with it. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** How a process ended: exactly one of the two is set. */
 export interface Exit {
   code: number | null;
@@ -44,6 +50,7 @@ export function startChild(
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(env && { env }),
   });
+  running.add(process_);
   const lines: string[] = [];
   keepLines(process_, lines);
   const child: Child = {
@@ -68,6 +75,7 @@ export function startChild(
     },
   };
   function ended(exit: Exit): Exit {
+    running.delete(process_);
     child.exit = exit;
     return exit;
   }

@@ -39,14 +39,12 @@ export interface ClaimClient {
 export const couponPath = (name: string): string => `/api/coupons/${encodeURIComponent(name)}`;
 
 /**
- * Opens a client of one or several API addresses, which it takes in turn.
+ * Sends requests to one or several API addresses, which it takes in turn.
  * A broken connection is tried again at the next address, for 30 s; an answer, whatever it is, never is.
  */
-export function openClient(apis: readonly string[]): ClaimClient {
-  const history: Answer[] = [];
+export function createRequest(apis: readonly string[]): ClaimClient['request'] {
   let turn = 0;
-
-  async function request(method: string, path: string, sending: Sending = {}): Promise<Answer> {
+  return async (method, path, sending = {}) => {
     const startedAt = performance.now();
     for (let resets = 0; ; resets++) {
       const api = apis[turn++ % apis.length]!;
@@ -56,13 +54,24 @@ export function openClient(apis: readonly string[]): ClaimClient {
         const { status, headers } = response;
         const tookMs = performance.now() - startedAt;
         const answer = { method, path, api, sent: sending.json, status, headers, text, resets, tookMs };
-        history.push({ ...answer, body: parseBody(text) });
-        return history.at(-1)!;
+        return { ...answer, body: parseBody(text) };
       } catch (error) {
         if (!isBrokenConnection(error) || performance.now() - startedAt > giveUpOnResetsMs) throw error;
         await delay(Math.min(longestRetryMs, firstRetryMs * 2 ** resets));
       }
     }
+  };
+}
+
+/** Opens a client that keeps all it is ever answered. */
+export function openClient(apis: readonly string[]): ClaimClient {
+  const history: Answer[] = [];
+  const send = createRequest(apis);
+
+  async function request(method: string, path: string, sending: Sending = {}): Promise<Answer> {
+    const answer = await send(method, path, sending);
+    history.push(answer);
+    return answer;
   }
 
   const get: ClaimClient['get'] = (path, headers = {}) => request('GET', path, { headers });

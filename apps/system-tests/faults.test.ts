@@ -1,10 +1,3 @@
-import { onEachEngine } from './engines.ts';
-import { deadWorkers } from './faults/dead-workers.ts';
-import { lostStores } from './faults/lost-stores.ts';
-import { tidyStops } from './faults/tidy-stops.ts';
+import { testShortForm } from './faults/short-form.ts';
 
-onEachEngine({ apis: 2, workers: 2 }, (stack, engine) => {
-  deadWorkers(stack);
-  tidyStops(stack);
-  lostStores(stack, engine);
-});
+testShortForm('redis');

@@ -9,6 +9,8 @@ export interface Fleet {
   /** The base addresses of the APIs; a replaced API keeps its address. */
   addresses: string[];
   pids(): { apis: number[]; workers: number[] };
+  /** The indexes of the processes that run. */
+  living(): { apis: number[]; workers: number[] };
   /** Signals the i-th worker ever started; answers how it ended, or nothing for SIGSTOP and SIGCONT. */
   killWorker(index: number, signal: NodeJS.Signals): Promise<Exit | undefined>;
   killApi(index: number, signal?: NodeJS.Signals): Promise<Exit | undefined>;
@@ -28,9 +30,12 @@ export interface Fleet {
   end(): Promise<void>;
 }
 
-/** Starts the processes, each with `environment` and each API with a PORT of its own, and waits for nothing. */
+/** The environment of the i-th API or worker. */
+export type EnvironmentOf = (kind: 'api' | 'worker', index: number) => Record<string, string>;
+
+/** Starts the processes, each with its environment and each API with a PORT of its own, and waits for nothing. */
 export async function startFleet(
-  environment: Record<string, string>,
+  environmentOf: EnvironmentOf,
   count: { apis: number; workers: number },
 ): Promise<Fleet> {
   const ports = await freePorts(count.apis);
@@ -40,17 +45,23 @@ export async function startFleet(
   for (let index = 0; index < count.workers; index++) startWorker();
 
   function newApi(index: number): Child {
-    return startProcess(`api ${index}`, 'api', { ...environment, PORT: String(ports[index]) });
+    return startProcess(`api ${index}`, 'api', {
+      ...environmentOf('api', index),
+      PORT: String(ports[index]),
+    });
   }
   function startWorker(): number {
-    return workers.push(startProcess(`worker ${workers.length}`, 'worker', environment)) - 1;
+    const index = workers.length;
+    return workers.push(startProcess(`worker ${index}`, 'worker', environmentOf('worker', index))) - 1;
   }
   const all = () => [...apis, ...workers];
   const living = (some: Child[]) => some.filter(child => !child.exit);
   const pidsOf = (some: Child[]) => some.map(child => child.pid);
+  const indexesOf = (some: Child[]) => [...some.keys()].filter(index => !some[index]!.exit);
   return {
     addresses,
     pids: () => ({ apis: pidsOf(apis), workers: pidsOf(workers) }),
+    living: () => ({ apis: indexesOf(apis), workers: indexesOf(workers) }),
     killWorker: (index, signal) => workers[index]!.signal(signal),
     killApi: (index, signal = 'SIGKILL') => apis[index]!.signal(signal),
     startWorker,

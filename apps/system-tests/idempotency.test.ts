@@ -7,10 +7,10 @@ import type { Answer } from './answers.ts';
 import { awaitUntil } from './await-until.ts';
 import { type ClaimClient, couponPath } from './claim-client.ts';
 import { onEachEngine, type ThisStack } from './engines.ts';
-import { openFarDatabase } from './far-database.ts';
 import { startFleet } from './fleet.ts';
 import { expectProblem } from './problem.ts';
 import type { Engine, Stack } from './stack.ts';
+import { openWay } from './way.ts';
 
 const slowMs = 60_000;
 /** Long enough to be killed in, between a commit and the hearing of it. */
@@ -69,7 +69,7 @@ function crashes(stack: ThisStack, engine: Engine): void {
   });
 
   test('creating, killed after the commit and before it was heard of', { timeout: slowMs }, async () => {
-    const far = await openFarDatabase(stack().database, 0);
+    const far = await openWay(stack().database);
     const environment = {
       HOST: '127.0.0.1',
       DATABASE_URL: far.url,
@@ -77,7 +77,7 @@ function crashes(stack: ThisStack, engine: Engine): void {
       LOG_LEVEL: 'warn',
       ...(stack().redis && { REDIS_URL: stack().redis!.url }),
     };
-    const fleet = await startFleet(environment, { apis: 1, workers: 0 });
+    const fleet = await startFleet(() => environment, { apis: 1, workers: 0 });
     try {
       await fleet.healthy();
       far.delayMs = farMs;

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { closePool, openPool, type Sql } from '@claimline/db/pool';
 import { startTestCluster, type TestCluster } from '@claimline/db/testing';
 import { awaitUntil } from './await-until.ts';
-import { startChild } from './child.ts';
+import { type Exit, startChild } from './child.ts';
 import { type ClaimClient, openClient } from './claim-client.ts';
-import { openFarDatabase } from './far-database.ts';
-import { type Fleet, startFleet } from './fleet.ts';
+import { type EnvironmentOf, type Fleet, startFleet } from './fleet.ts';
 import { type RedisServer, startRedis } from './redis-server.ts';
+import { openWays, type Ways } from './ways.ts';
 
 const worksWithinMs = 45_000;
 const statementTimeoutMs = 15_000;
@@ -23,12 +23,16 @@ export interface StackOptions {
   workers?: number;
   /** How late the APIs and workers hear what the database says. */
   databaseDelayMs?: number;
+  /** Whether the processes reach their stores by ways that can be held up and cut. */
+  hasWays?: boolean;
   /** Added to the environment of every API and worker process. */
   env?: Record<string, string>;
+  /** Added to the environment of one of them. */
+  envOf?: EnvironmentOf;
 }
 
 /** The whole system, run as its operator would: processes on real stores, nothing shared with the tests. */
-export interface Stack extends Omit<Fleet, 'addresses' | 'crashed' | 'healthy' | 'end'> {
+export interface Stack extends Omit<Fleet, 'addresses' | 'healthy' | 'end'> {
   engine: Engine;
   /** The base address of the first API. */
   api: string;
@@ -36,11 +40,13 @@ export interface Stack extends Omit<Fleet, 'addresses' | 'crashed' | 'healthy' |
   apis: string[];
   /** The address of the database. */
   database: string;
-  /** The environment of its processes, for a command that an operator runs beside them. */
-  environment: Record<string, string>;
   sql: Sql;
   postgres: TestCluster;
   redis: RedisServer | undefined;
+  /** The ways to the stores, when they were asked for. */
+  ways: Ways | undefined;
+  /** Runs the command line on these stores to its end. */
+  runCommand(...args: string[]): Promise<Exit & { lines: string[] }>;
   restartRedis(signal?: 'SIGKILL' | 'SIGTERM'): Promise<void>;
   /** A fresh client with a history of its own, of all APIs unless some are named. */
   client(apis?: string[]): ClaimClient;
@@ -50,7 +56,7 @@ export interface Stack extends Omit<Fleet, 'addresses' | 'crashed' | 'healthy' |
 
 /** Starts stores, APIs and workers, and waits until a claim has gone all the way. */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { engine, apis = 1, workers = 1, databaseDelayMs = 0, env = {} } = options;
+  const { engine, apis = 1, workers = 1, databaseDelayMs = 0, hasWays = false, env = {} } = options;
   const folder = await mkdtemp(join(tmpdir(), 'claimline-system-'));
   const closers: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
   const closeAll = async () => {
@@ -60,24 +66,41 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     const postgres = await startTestCluster();
     closers.push(() => postgres.stop());
-    const sql = openPool({ url: postgres.url, applicationName: 'system tests', statementTimeoutMs });
+    const sql = openPool({
+      url: postgres.url,
+      applicationName: 'system tests',
+      statementTimeoutMs,
+      fetchTypes: false,
+    });
     closers.push(() => closePool(sql, 1));
-    const far = await openFarDatabase(postgres.url, databaseDelayMs);
-    closers.push(far.end);
     const redis = engine === 'redis' ? await startRedis(await newFolder(folder, 'redis')) : undefined;
     if (redis) closers.push(() => redis.stop('SIGKILL'));
+    const addressesOfStores = { postgres: postgres.url, redis: redis?.url };
+    const ways =
+      hasWays || databaseDelayMs > 0
+        ? await openWays(addressesOfStores, { apis, delayMs: databaseDelayMs })
+        : undefined;
+    if (ways) closers.push(ways.end);
 
     const environment = {
       HOST: '127.0.0.1',
-      DATABASE_URL: databaseDelayMs ? far.url : postgres.url,
+      DATABASE_URL: postgres.url,
       DATA_DIR: await newFolder(folder, 'data'),
       LOG_LEVEL: 'warn',
       RATE_LIMITS: 'off',
       ...(redis && { REDIS_URL: redis.url }),
       ...env,
     };
-    await migrate(environment);
-    const running = await startFleet(environment, { apis, workers });
+    const runCommand = (...args: string[]) => runClaimline(args, environment);
+    const migrated = await runCommand('migrate');
+    if (migrated.code !== 0)
+      throw new Error(`migrate ended with ${migrated.code}:\n${migrated.lines.join('\n')}`);
+    const environmentOf: EnvironmentOf = (kind, index) => {
+      const way = kind === 'api' ? ways?.apis[index] : ways?.workers;
+      const far = way && { DATABASE_URL: way.postgres.url, ...(way.redis && { REDIS_URL: way.redis.url }) };
+      return { ...environment, ...far, ...options.envOf?.(kind, index) };
+    };
+    const running = await startFleet(environmentOf, { apis, workers });
     fleet = running;
     closers.push(running.end);
     await running.healthy();
@@ -93,6 +116,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       sql,
       postgres,
       redis,
+      ways,
+      runCommand,
       client: (some = addresses) => openClient(some),
       async restartRedis(signal) {
         await redis?.restart(signal);
@@ -111,12 +136,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
-/** Brings both stores up to date by the command that an operator runs. */
-async function migrate(environment: Record<string, string>): Promise<void> {
-  const command = ['--import', 'tsx', 'apps/cli/main.ts', 'migrate'];
-  const child = startChild('migrate', process.execPath, command, environment);
-  const { code } = await child.exited;
-  if (code !== 0) throw new Error(`migrate ended with ${code}:\n${child.lines.join('\n')}`);
+/** Runs a command as an operator would. */
+async function runClaimline(args: string[], environment: Record<string, string>) {
+  const command = ['--import', 'tsx', 'apps/cli/main.ts', ...args];
+  const child = startChild(args.join(' '), process.execPath, command, environment);
+  return { ...(await child.exited), lines: child.lines };
 }
 
 /** A worker has no address to ask: it works when a claim is granted. Leaves no trace. */

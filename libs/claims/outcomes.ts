@@ -88,7 +88,8 @@ export async function openOutcomes({
       kept.set(ticket, { couponName, age, news, outcome });
       if (waiting.has(ticket)) {
         const issued = tickets.read(ticket);
-        if (issued) metrics.ticketSeconds.observe(Math.max(0, Date.now() - issued.createdAtMs) / 1000);
+        const nowMs = changes.databaseNowMs() ?? Date.now();
+        if (issued) metrics.ticketSeconds.observe(Math.max(0, nowMs - issued.createdAtMs) / 1000);
         wake(ticket);
       }
     }

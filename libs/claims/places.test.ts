@@ -123,6 +123,30 @@ for (const kind of ['redis', 'postgres'] as const)
       expect(await opened.outcomeOf(ticket)).toMatchObject({ outcome: 'granted' });
     });
 
+    test.runIf(kind === 'redis')(
+      'a place that could be neither filled nor given back in an outage is filled after it',
+      async () => {
+        const opened = await open();
+        const coupon = await insertCoupon(opened.sql, {});
+        let isAway = true;
+        const unlessAway = <T>(work: () => Promise<T>) =>
+          isAway ? Promise.reject(new Error('away')) : work();
+        const door = opened.openDoor({
+          engine: { ...opened.engine, add: (...args) => unlessAway(() => opened.engine.add(...args)) },
+          gate: { ...opened.gate, giveBack: (...args) => unlessAway(() => opened.gate.giveBack(...args)) },
+        });
+        await expect(board(door, coupon.name, 'ada')).rejects.toMatchObject({
+          problem: { code: 'unavailable' },
+        });
+        const { ticket, joined } = await board(door, coupon.name, 'ada');
+        expect(joined).toBe(true);
+        isAway = false;
+        await opened.startWork();
+        const outcome = async () => (await opened.outcomeOf(ticket)).outcome;
+        await expect.poll(outcome, { timeout: 10_000 }).toBe('granted');
+      },
+    );
+
     test('nobody is mended while their job waits', async () => {
       const opened = await open();
       const coupon = await insertCoupon(opened.sql, {});
@@ -134,6 +158,19 @@ for (const kind of ['redis', 'postgres'] as const)
       expect(await opened.reader.read(ticket)).toMatchObject({ userId: 'ada', decided: null, line: 1 });
       expect(await opened.engine.countUndecided(laneOf(coupon.id))).toBe(1);
     });
+
+    test.runIf(kind === 'postgres')(
+      'a ticket of another process is found, though the lane was searched a moment before',
+      async () => {
+        const opened = await open();
+        const coupon = await insertCoupon(opened.sql, {});
+        const other = opened.openDoor({ gate: createGate(opened.engine) });
+        for (const userId of ['ada', 'eve']) {
+          const { ticket } = await board(other, coupon.name, userId);
+          expect(await opened.reader.read(ticket)).toMatchObject({ userId, decided: null });
+        }
+      },
+    );
 
     test.runIf(kind === 'postgres')(
       'a line that its gate forgot is put together again from the queue and the tables',

@@ -247,6 +247,24 @@ describe('a person', () => {
   });
 });
 
+describe('the tables themselves', () => {
+  test('take no claim twice and no stock below nothing, whoever writes them', async () => {
+    const coupon = await insertCoupon(sql, { amount: 1 });
+    const [claim] = claimsOf(['ada']);
+    await settleClaims(sql, coupon, [claim as JobClaim]);
+    const insert = (user: string, sequence: number, ticket: string | null) => sql`
+      insert into claims (user_id, coupon_name, sequence, ticket)
+      values (${user}, ${coupon.name}, ${sequence}, ${ticket})`;
+    const twice = { code: '23505' };
+    await expect(insert('ada', 2, null)).rejects.toMatchObject(twice);
+    await expect(insert('eve', 1, null)).rejects.toMatchObject(twice);
+    await expect(insert('eve', 2, claim?.[0] ?? '')).rejects.toMatchObject(twice);
+    await expect(
+      sql`update coupons set remaining_amount = remaining_amount - 1 where id = ${coupon.id}`,
+    ).rejects.toMatchObject({ code: '23514' });
+  });
+});
+
 describe('the state of the sale', () => {
   const hour = (hours: number) => sql`now() + ${hours} * interval '1 hour'`;
 

@@ -51,6 +51,8 @@ export const trainLimits = {
    */
   paceMsPerClaim: 1 / 32,
   paceMsMost: 4,
+  /** Claims that wait in this process, for all coupons: a second's work. Who comes then is told 503. */
+  waitingMost: 20_000,
   /** Trains kept; a train is a small object a coupon. */
   trainsMost: 50_000,
   /** A lane is said to be wanted once in this time, not with every train. Shorter than its quiet time. */
@@ -83,6 +85,7 @@ export function createTrains(house: {
   const { directory, changes, gate, loadGate, engine, tickets } = house;
   const trains = new LRUCache<string, Train<Wish, Boarded>>({ max: trainLimits.trainsMost });
   let lateSteps = 0;
+  let waiting = 0;
   const wantedAtMs = new LRUCache<string, number>({ max: trainLimits.trainsMost });
 
   function trainOf(name: string): Train<Wish, Boarded> {
@@ -166,7 +169,7 @@ export function createTrains(house: {
         typeof passed !== 'string' && passed.verdicts.every(verdict => verdict.kind === 'refused');
       if (isRefused || typeof passed === 'string') return { candidates, passed };
     }
-    const createdAtMs = Date.now();
+    const createdAtMs = Math.round(nowMs ?? Date.now());
     const issued = tickets.issue(coupon.id, createdAtMs, wishes.length);
     const candidates = wishes.map(
       (wish, i) =>
@@ -276,10 +279,15 @@ export function createTrains(house: {
   return {
     /** Boards the next train of the coupon. Errors: AppError `unavailable` or `overloaded`. */
     async board(name: string, wish: Wish): Promise<Boarded> {
+      if (waiting >= trainLimits.waitingMost)
+        throw new AppError('overloaded', 'too many claims wait here, try again', { retryAfterSeconds: 1 });
+      waiting++;
       try {
         return await trainOf(name).board(wish);
       } catch (error) {
         throw error instanceof AppError ? error : unavailable(error);
+      } finally {
+        waiting--;
       }
     },
   };

@@ -34,6 +34,11 @@ export type PoolOptions = {
   lockTimeoutMs?: number;
   idleInTransactionMs?: number;
   connectTimeoutSeconds?: number;
+  /**
+   * False leaves out what the driver asks of every new connection, and with it arrays as parameters. A
+   * connection that breaks while that is asked is an unhandled rejection of the driver's.
+   */
+  fetchTypes?: boolean;
   /** Other settings of the session, e.g. `{ synchronous_commit: 'on' }`. */
   settings?: Record<string, string>;
   onNotice?: (notice: Notice) => void;
@@ -54,6 +59,7 @@ export function openPool(options: PoolOptions) {
     max: options.max ?? poolLimits.connections,
     connect_timeout: options.connectTimeoutSeconds ?? poolLimits.connectTimeoutSeconds,
     backoff: reconnectSeconds,
+    fetch_types: options.fetchTypes ?? true,
     connection: {
       application_name: options.applicationName,
       // Texts, because the driver leaves out what is falsy and 0 is a setting here.

@@ -79,7 +79,8 @@ export async function startTestCluster({ migrated = false } = {}): Promise<TestC
     if (!main) return;
     if (signal === 'SIGKILL') signalAll(signal);
     else process.kill(main, signal);
-    while (livingPid(cluster.dir)) await pause(5);
+    // Until it has been waited for, a new Postgres would take it for one that runs.
+    while (livingPid(cluster.dir) || isThere(main)) await pause(5);
   }
   return {
     url: cluster.url,
@@ -105,6 +106,14 @@ function send(pid: number, signal: NodeJS.Signals): void {
     process.kill(pid, signal);
   } catch {
     // Gone already.
+  }
+}
+
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
   }
 }
 

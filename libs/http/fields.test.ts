@@ -72,6 +72,11 @@ test.each([
   ['2026-12-24', false],
   ['2026-02-30T00:00:00Z', false],
   ['tomorrow', false],
+  ['0001-01-01T00:00:00Z', true],
+  ['9999-12-31T23:59:59Z', true],
+  ['0000-12-31T23:59:59Z', false],
+  ['0001-01-01T00:00:00+14:00', false],
+  ['9999-12-31T23:59:59-14:00', false],
   [1_700_000_000, false],
 ])('the time %j', (value, isTime) => {
   expect(said(time(), value) === undefined).toBe(isTime);

@@ -9,6 +9,8 @@ export const fieldLimits = {
   integerMost: 2_147_483_647,
   metadataText: 4096,
   metadataLevels: 100,
+  timeLeast: Date.parse('0001-01-01T00:00:00Z'),
+  timeMost: Date.parse('9999-12-31T23:59:59.999Z'),
 } as const;
 
 function typeOrMissing(issue: { input?: unknown }) {
@@ -36,9 +38,17 @@ export function requiredInteger(min: number, max: number = fieldLimits.integerMo
     .meta({ type: 'integer' });
 }
 
-/** An ISO 8601 time with its offset from UTC, or null. */
+/** An ISO 8601 time with its offset from UTC, of the years that both Postgres and an ISO time can write. */
 export function time() {
-  return z.iso.datetime({ offset: true, error: 'must be an ISO 8601 time such as 2026-12-24T18:00:00Z' });
+  return z.iso
+    .datetime({ offset: true, error: 'must be an ISO 8601 time such as 2026-12-24T18:00:00Z' })
+    .refine(isWithinYears, 'must be in the years 1 to 9999, in UTC');
+}
+
+function isWithinYears(text: string): boolean {
+  const ms = Date.parse(text);
+  // A text that is no time has been told so already.
+  return Number.isNaN(ms) || (ms >= fieldLimits.timeLeast && ms <= fieldLimits.timeMost);
 }
 
 /** Any JSON object, for a caller's own notes; at most 4,096 characters as JSON, within limits of depth. */

@@ -1,0 +1,15 @@
+import type { Stack } from '../stack.ts';
+import type { Sale } from './sale.ts';
+
+/** An owner of a lane is `<host>-<pid>-<eight hexadecimal digits>`. */
+const pidOfOwner = /-(\d+)-[0-9a-f]{8}\b/;
+
+/** The index of the running worker that has the sale's lane open, or undefined. */
+export async function holderOf(stack: Stack, sale: Sale): Promise<number | undefined> {
+  const lane = `claims.${sale.id}`;
+  const owner = stack.redis
+    ? await stack.redis.command(`HGET {lanes}:owners ${lane}`)
+    : (await stack.sql<{ owner: string | null }[]>`select owner from lanes where lane = ${lane}`)[0]?.owner;
+  const pid = Number(pidOfOwner.exec(owner ?? '')?.[1]);
+  return stack.living().workers.find(index => stack.pids().workers[index] === pid);
+}

@@ -1,0 +1,141 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Answer } from '../answers.ts';
+import { type ClaimClient, couponPath, createRequest } from '../claim-client.ts';
+import type { Arena } from './arena.ts';
+import type { Person, Told } from './person.ts';
+import type { Record } from './record.ts';
+
+const pollers = 8;
+const lookEveryMs = 250;
+const idleMs = 10;
+const againMs = 250;
+const lostMost = 20;
+
+/** People on their way from a claim to what becomes of it, as clients would go it. */
+export interface Line {
+  /** Claims for a person until the claim is accepted or refused; an acceptance goes into the line. */
+  claim(person: Person): Promise<void>;
+  /** Claims that are not answered yet. */
+  readonly asking: number;
+  /** People whose ticket is undecided. */
+  waiting(): Person[];
+  readonly accepted: number;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a line: who is told 503 or 429 comes again, who has a ticket looks at it from time to time, whose
+ * place was lost claims again.
+ */
+export function openLine(arena: Arena, record: Record): Line {
+  const request = createRequest(arena.stack.apis);
+  const line: Person[] = [];
+  const looking = new Set<Person>();
+  let asking = 0;
+  let accepted = 0;
+  let isClosed = false;
+
+  const ask: (...args: Parameters<ClaimClient['request']>) => Promise<Answer | undefined> = (...args) =>
+    request(...args).catch(() => undefined);
+
+  function wrong(person: Person, what: string): Told {
+    arena.finding(`${person.user} of "${person.sale.name}" ${what}: ${record.of(person.user)}`);
+    return { status: 'wrong' };
+  }
+
+  function getInLine(person: Person, ticket: string): void {
+    person.ticket = ticket;
+    person.acceptedMs = performance.now();
+    line.push(person);
+  }
+
+  /** What an answer to a claim means for the person; undefined: come again. */
+  function takeAnswer(person: Person, { status, body, headers, text }: Answer): 'in line' | Told | undefined {
+    if (status === 202 || (status === 409 && body.code === 'already_claimed')) {
+      if (!body.ticket) return status === 202 ? wrong(person, 'got no ticket') : { status: 'holds' };
+      if (status === 202) accepted += 1;
+      getInLine(person, body.ticket);
+      return 'in line';
+    }
+    if (status === 409)
+      return { status: 'refused', reason: body.code ?? '', ticket: undefined, atMs: Date.now() };
+    if (status !== 503 && status !== 429) return wrong(person, `was answered ${status} ${text}`);
+    if (!(Number(headers.get('retry-after')) >= 1))
+      return wrong(person, `was told ${status} without Retry-After`);
+    return undefined;
+  }
+
+  async function claim(person: Person): Promise<void> {
+    asking += 1;
+    while (!isClosed) {
+      const answer = await ask('POST', `${couponPath(person.sale.name)}/claims`, {
+        json: { user_id: person.user },
+      });
+      record.add(person.user, 'claim', answer);
+      const taken = answer && takeAnswer(person, answer);
+      if (taken === undefined) {
+        await delay(againMs);
+        continue;
+      }
+      if (taken !== 'in line') person.told = taken;
+      break;
+    }
+    asking -= 1;
+  }
+
+  /** What a ticket says; undefined: undecided. */
+  function readTicket(person: Person, { status, body, text }: Answer): Told | 'lost' | undefined {
+    const ticket = person.ticket!;
+    if (status === 410) return 'lost';
+    if (status === 503 || status === 429) return undefined;
+    if (status !== 200) return wrong(person, `has a ticket that reads ${status} ${text}`);
+    if (body.status === 'granted') return { status: 'granted', ticket, sequence: body.claim?.sequence ?? 0 };
+    if (body.status === 'refused')
+      return { status: 'refused', reason: String(body.reason), ticket, atMs: Date.now() };
+    return body.status === 'queued' ? undefined : wrong(person, `has a ticket that says ${text}`);
+  }
+
+  async function look(person: Person): Promise<void> {
+    await delay(Math.max(0, person.askedMs + lookEveryMs - performance.now()));
+    person.askedMs = performance.now();
+    const answer = await ask('GET', `/api/tickets/${person.ticket}`);
+    record.add(person.user, 'ticket', answer);
+    const read = answer && readTicket(person, answer);
+    if (read === undefined) line.push(person);
+    else if (read !== 'lost') person.told = read;
+    else {
+      person.lost += 1;
+      arena.row.lostPlaces += 1;
+      if (person.lost > lostMost) person.told = wrong(person, 'loses every place');
+      else void claim(person);
+    }
+  }
+
+  async function poll(): Promise<void> {
+    while (!isClosed) {
+      const person = line.shift();
+      if (!person) await delay(idleMs);
+      else {
+        looking.add(person);
+        await look(person);
+        looking.delete(person);
+      }
+    }
+  }
+
+  const polling = Promise.all(Array.from({ length: pollers }, poll));
+  return {
+    claim,
+    get asking() {
+      return asking;
+    },
+    waiting: () => [...line, ...looking],
+    get accepted() {
+      return accepted;
+    },
+    async close() {
+      isClosed = true;
+      await polling;
+    },
+  };
+}
