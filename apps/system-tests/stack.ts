@@ -112,7 +112,6 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       api: addresses[0]!,
       apis: addresses,
       database: postgres.url,
-      environment,
       sql,
       postgres,
       redis,
