@@ -37,15 +37,16 @@ export function createLineMender(house: { sql: Sql; engine: Engine }): () => Pro
 
   return async () => {
     let done = 0;
-    const busy = await listBusy(sql, engine);
-    for (const { id, name, lane } of busy) {
+    const busy = new Map((await listBusy(sql, engine)).map(coupon => [coupon.id, coupon]));
+    for (const { id, name, lane } of busy.values()) {
       done += await mend(id);
       if (!lane?.open) done += await wantForgotten(id, name);
     }
-    if (!probe) return done;
+    // Also lanes that an emptied store has forgotten: a lone claim added in that instant would wait for ever.
     const quiet = await listCoupons(sql, after, limits.quietMost);
     after = quiet.length < limits.quietMost ? null : (quiet.at(-1)?.id ?? null);
-    for (const { id } of quiet) done += await mend(id);
+    for (const { id, name } of quiet.filter(coupon => !busy.has(coupon.id)))
+      done += (await mend(id)) || (await wantForgotten(id, name));
     return done;
   };
 }

@@ -234,10 +234,6 @@ export function createTrains(house: {
       return;
     await engine.roster.want(lane, coupon.name);
     wantedAtMs.set(lane, performance.now());
-    // And once more after it: a store that is emptied meanwhile forgets it, and a lone claim would wait for ever.
-    setTimeout(() => {
-      engine.roster.want(lane, coupon.name).catch(() => {});
-    }, trainLimits.wantEveryMs).unref();
   }
 
   /** False when the gate is away as well: then other processes may still let people join these places. */

@@ -69,7 +69,6 @@ create table code_runs (
   leased_until timestamp with time zone not null default '-infinity'::timestamp with time zone,
   started_at timestamp with time zone not null default now(),
   finished_at timestamp with time zone,
-  constraint code_runs_coupon_name_fkey FOREIGN KEY (coupon_name) REFERENCES coupons(name) ON UPDATE CASCADE ON DELETE CASCADE,
   constraint code_runs_pkey PRIMARY KEY (id),
   constraint code_runs_quantity_check CHECK ((quantity >= 1)),
   constraint code_runs_status_check CHECK ((status = ANY (ARRAY['running'::text, 'done'::text])))
@@ -81,7 +80,6 @@ create table codes (
   code text not null,
   coupon_name text not null,
   constraint codes_code_check CHECK ((code ~ '^[!-`{-~]{1,64}$'::text)),
-  constraint codes_coupon_name_fkey FOREIGN KEY (coupon_name) REFERENCES coupons(name) ON UPDATE CASCADE ON DELETE CASCADE,
   constraint codes_pkey PRIMARY KEY (code)
 ) with (autovacuum_vacuum_insert_scale_factor=0.01);
 
@@ -206,6 +204,16 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.assignments_after_truncate_of_claims()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  delete from assignments;
+  return null;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION public.claims_after_delete()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -276,6 +284,8 @@ CREATE OR REPLACE FUNCTION public.codes_after_insert()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$
+declare
+  met bigint;
 begin
   -- The first codes replace the amount, but not what was granted before there was a book.
   update coupons
@@ -284,6 +294,10 @@ begin
         has_book = true
     from (select coupon_name, count(*) as total from added group by coupon_name) added_to
     where coupons.name = added_to.coupon_name;
+  get diagnostics met = row_count;
+  if met < (select count(distinct coupon_name) from added) then
+    raise foreign_key_violation using message = 'a code is put into the book of a coupon that is not there';
+  end if;
   return null;
 end $function$
 ;
@@ -305,7 +319,7 @@ CREATE OR REPLACE FUNCTION public.codes_before_insert()
 AS $function$
 begin
   select draw_random_key(book_position) into new.random_key from coupons where name = new.coupon_name for update;
-  new.random_key := coalesce(new.random_key, 0);  -- No such coupon: the foreign key says so.
+  new.random_key := coalesce(new.random_key, 0);  -- No such coupon: the trigger after it says so.
   return new;
 end $function$
 ;
@@ -355,6 +369,38 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.coupons_books_after_delete()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  delete from codes using gone where codes.coupon_name = gone.name and gone.has_book;
+  delete from code_runs using gone where code_runs.coupon_name = gone.name;
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.coupons_books_after_rename()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  update codes set coupon_name = new.name where coupon_name = old.name;
+  update code_runs set coupon_name = new.name where coupon_name = old.name;
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.coupons_books_after_truncate()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  truncate codes, code_runs;
+  return null;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION public.discount_amount(discount jsonb, order_value bigint)
  RETURNS bigint
  LANGUAGE sql
@@ -391,6 +437,8 @@ CREATE TRIGGER assignments_deleted AFTER DELETE ON public.assignments REFERENCIN
 
 CREATE TRIGGER claims_changed AFTER UPDATE ON public.claims FOR EACH ROW WHEN ((((old.user_id IS DISTINCT FROM new.user_id) OR (old.coupon_name IS DISTINCT FROM new.coupon_name)) OR (old.ordinal IS DISTINCT FROM new.ordinal))) EXECUTE FUNCTION claims_after_update();
 
+CREATE TRIGGER claims_codes_truncated AFTER TRUNCATE ON public.claims FOR EACH STATEMENT EXECUTE FUNCTION assignments_after_truncate_of_claims();
+
 CREATE TRIGGER claims_deleted AFTER DELETE ON public.claims REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION claims_after_delete();
 
 CREATE TRIGGER claims_inserted BEFORE INSERT ON public.claims FOR EACH ROW WHEN ((new.sequence IS NULL)) EXECUTE FUNCTION claims_before_insert();
@@ -404,6 +452,12 @@ CREATE TRIGGER codes_deleted AFTER DELETE ON public.codes REFERENCING OLD TABLE 
 CREATE TRIGGER codes_inserted BEFORE INSERT ON public.codes FOR EACH ROW WHEN ((new.random_key IS NULL)) EXECUTE FUNCTION codes_before_insert();
 
 CREATE TRIGGER codes_truncated AFTER TRUNCATE ON public.codes FOR EACH STATEMENT EXECUTE FUNCTION codes_after_truncate();
+
+CREATE TRIGGER coupons_books_deleted AFTER DELETE ON public.coupons REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION coupons_books_after_delete();
+
+CREATE TRIGGER coupons_books_renamed AFTER UPDATE OF name ON public.coupons FOR EACH ROW WHEN ((old.name <> new.name)) EXECUTE FUNCTION coupons_books_after_rename();
+
+CREATE TRIGGER coupons_books_truncated AFTER TRUNCATE ON public.coupons FOR EACH STATEMENT EXECUTE FUNCTION coupons_books_after_truncate();
 
 CREATE TRIGGER coupons_changed BEFORE UPDATE ON public.coupons FOR EACH ROW WHEN ((new.revision = old.revision)) EXECUTE FUNCTION coupons_before_update();
 
@@ -426,6 +480,8 @@ comment on column public.claims.sequence is 'The place in the coupon''s order of
 comment on table public.code_audit is 'Every change of a code, written by the statement that made it, and kept for ever. By claim and not by code, since claims come in order: that halves what writing it costs.';
 
 comment on table public.codes is 'Printable ASCII without lower case letters and spaces, unique over all books.';
+
+comment on column public.codes.coupon_name is 'A coupon''s name, which triggers see to: with a foreign key nobody could truncate claims and coupons by hand.';
 
 comment on column public.coupons.book_position is 'random_key of the code that left the book last.';
 

@@ -51,6 +51,25 @@ export function couponsGone(stack: ThisStack): void {
     }
   });
 
+  test('a book of codes goes with its coupon, and keeps to its name', { timeout: slowMs }, async () => {
+    const client = stack().client();
+    const name = freshName('book gone');
+    const codes = ['GONE-1', 'GONE-2'].map(code => `${code}-${process.pid}`);
+    for (const how of ['delete from coupons', 'truncate claims, coupons', 'truncate coupons cascade']) {
+      await client.create(name, 5);
+      const path = (of: string) => `/api/coupons/${encodeURIComponent(of)}/codes`;
+      expect((await client.post(path(name), { codes })).body).toMatchObject({ created: 2, skipped: 0 });
+      await sql()`update coupons set name = ${`${name}, renamed`} where name = ${name}`;
+      const granted = await client.claim(`${name}, renamed`, 'ann');
+      expect([granted.status, codes.includes(granted.body.claim?.code ?? '')]).toEqual([200, true]);
+      expect((await client.get(path(`${name}, renamed`))).body.data).toHaveLength(2);
+      await sql().unsafe(how);
+      expect((await client.get(`/api/codes/${codes[0]}`)).status).toBe(404);
+    }
+    const orphan = sql()`insert into codes (code, coupon_name) values ('ORPHAN', ${name})`;
+    await expect(orphan).rejects.toMatchObject({ code: '23503' });
+  });
+
   test('the ticket of a coupon that is gone is not granted by its namesake', {
     timeout: slowMs,
   }, async () => {

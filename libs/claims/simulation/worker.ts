@@ -2,14 +2,16 @@ import { createEngine } from '@claimline/queue/engine';
 import { openHost } from '@claimline/queue/host';
 import { createLocalGate } from '../gate-local.ts';
 import { openLane } from '../lane.ts';
-import { couponOf } from '../lane-name.ts';
-import { isLineDone } from '../mend-line.ts';
+import { couponOf, laneOf } from '../lane-name.ts';
+import { isLineDone, mendLine } from '../mend-line.ts';
 import { createSql } from './postgres.ts';
 import type { SimulatedProcess } from './process.ts';
 import { createQueuePorts } from './queue-ports.ts';
 import type { Stores } from './stores.ts';
 
 const lanesMost = 10;
+/** As MEND_SECONDS. */
+const mendEveryMs = 15_000;
 
 /** A worker, put together as in apps/worker/start.ts and ../jobs.ts, on simulated stores. */
 export async function openWorkerProcess(process: SimulatedProcess, stores: Stores): Promise<void> {
@@ -27,6 +29,18 @@ export async function openWorkerProcess(process: SimulatedProcess, stores: Store
     onError,
   );
   const gate = stores.gate ? stores.gate.portOf(process, stores.redis) : createLocalGate();
+  // What ../mend-lines.ts does for a coupon that an emptied store has forgotten; it finds coupons by SQL.
+  async function mend(id: string, name: string) {
+    const { added, takenOut } = gate.isShared
+      ? await mendLine({ engine, gate, sql }, id)
+      : { added: 0, takenOut: 0 };
+    if (added + takenOut === 0 && (await engine.countUndecided(laneOf(id))) > 0)
+      await engine.roster.want(laneOf(id), name);
+  }
+  const mender = setInterval(() => {
+    for (const { id, name } of tables.rows.coupons.values()) mend(id, name).catch(() => {});
+  }, mendEveryMs);
+  process.onKilled(() => clearInterval(mender));
   await openHost({
     engine,
     lanesMost,

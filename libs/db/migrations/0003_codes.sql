@@ -22,10 +22,12 @@ create table codes (
   random_key double precision not null,
   created_at timestamptz not null default now(),
   code text primary key check (code ~ '^[!-`{-~]{1,64}$'),
-  coupon_name text not null references coupons (name) on delete cascade on update cascade
+  coupon_name text not null
 ) with (autovacuum_vacuum_insert_scale_factor = 0.01);
 
 comment on table codes is 'Printable ASCII without lower case letters and spaces, unique over all books.';
+comment on column codes.coupon_name is
+  'A coupon''s name, which triggers see to: with a foreign key nobody could truncate claims and coupons by hand.';
 create index codes_by_code on codes (coupon_name, code);
 create index codes_by_random_key on codes (coupon_name, random_key) include (code);
 
@@ -85,7 +87,7 @@ create unique index redemptions_order_id on redemptions (order_id) where order_i
 -- Long work on a book: how far it is, and what is needed to carry on after a crash.
 create table code_runs (
   id uuid primary key default gen_random_uuid(),
-  coupon_name text not null references coupons (name) on delete cascade on update cascade,
+  coupon_name text not null,
   recipe jsonb not null,
   quantity integer not null check (quantity >= 1),
   created integer not null default 0,
@@ -119,7 +121,7 @@ $$;
 create function codes_before_insert() returns trigger language plpgsql as $$
 begin
   select draw_random_key(book_position) into new.random_key from coupons where name = new.coupon_name for update;
-  new.random_key := coalesce(new.random_key, 0);  -- No such coupon: the foreign key says so.
+  new.random_key := coalesce(new.random_key, 0);  -- No such coupon: the trigger after it says so.
   return new;
 end $$;
 
@@ -127,6 +129,8 @@ create trigger codes_inserted before insert on codes
   for each row when (new.random_key is null) execute function codes_before_insert();
 
 create function codes_after_insert() returns trigger language plpgsql as $$
+declare
+  met bigint;
 begin
   -- The first codes replace the amount, but not what was granted before there was a book.
   update coupons
@@ -135,6 +139,10 @@ begin
         has_book = true
     from (select coupon_name, count(*) as total from added group by coupon_name) added_to
     where coupons.name = added_to.coupon_name;
+  get diagnostics met = row_count;
+  if met < (select count(distinct coupon_name) from added) then
+    raise foreign_key_violation using message = 'a code is put into the book of a coupon that is not there';
+  end if;
   return null;
 end $$;
 
@@ -182,3 +190,43 @@ end $$;
 
 create trigger assignments_deleted after delete on assignments
   referencing old table as gone for each statement execute function assignments_after_delete();
+
+-- A book goes with its coupon, and keeps its name.
+create function coupons_books_after_delete() returns trigger language plpgsql as $$
+begin
+  delete from codes using gone where codes.coupon_name = gone.name and gone.has_book;
+  delete from code_runs using gone where code_runs.coupon_name = gone.name;
+  return null;
+end $$;
+
+create trigger coupons_books_deleted after delete on coupons
+  referencing old table as gone for each statement execute function coupons_books_after_delete();
+
+create function coupons_books_after_rename() returns trigger language plpgsql as $$
+begin
+  update codes set coupon_name = new.name where coupon_name = old.name;
+  update code_runs set coupon_name = new.name where coupon_name = old.name;
+  return null;
+end $$;
+
+create trigger coupons_books_renamed after update of name on coupons
+  for each row when (old.name <> new.name) execute function coupons_books_after_rename();
+
+create function coupons_books_after_truncate() returns trigger language plpgsql as $$
+begin
+  truncate codes, code_runs;
+  return null;
+end $$;
+
+create trigger coupons_books_truncated after truncate on coupons
+  for each statement execute function coupons_books_after_truncate();
+
+-- With all claims gone nobody has a code any more; and the ids of claims may begin anew.
+create function assignments_after_truncate_of_claims() returns trigger language plpgsql as $$
+begin
+  delete from assignments;
+  return null;
+end $$;
+
+create trigger claims_codes_truncated after truncate on claims
+  for each statement execute function assignments_after_truncate_of_claims();
