@@ -7,7 +7,7 @@ export type TextFile = { path: string; text: string; lines: string[] };
 
 export const root: string = fileURLToPath(new URL('..', import.meta.url));
 
-const notOurs = new Set(['node_modules', '.git', '.data', 'coverage']);
+const notOurs = new Set(['node_modules', '.git', '.data', 'coverage', 'results']);
 const texts =
   /(?:\.(?:ts|mjs|cjs|sql|lua|md|json|yml|yaml)|(?:^|\/)(?:Dockerfile|LICENSE|\.\w+(?:\.example)?|\.ci\/\w+))$/;
 
