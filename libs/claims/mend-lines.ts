@@ -7,7 +7,10 @@ import { openStores } from './verify.ts';
 import { listBusy, listCoupons } from './visit-coupons.ts';
 
 const limits = {
-  /** Coupons that nobody wanted lately whose lines a round looks at; the next round goes on after them. */
+  /**
+   * Coupons that nobody wanted lately whose lines a round looks at; the next round goes on after them. Looking
+   * costs 0.4 ms and, as long as their queues are kept open, 18 kB each: 1.5 % of a core on MEND_SECONDS=15.
+   */
   quietMost: 500,
 } as const;
 
