@@ -33,6 +33,7 @@ export function mountOperations(
       tag: 'Operations',
       summary: 'Whether the stores answer, for people and monitors',
       access: 'public',
+      isVital: true,
       answers: {
         200: { description: 'Healthy', schema: healthSchema },
         503: { description: 'A store does not answer', schema: healthSchema },
@@ -61,6 +62,7 @@ export function mountOperations(
       summary: 'Whether the process turns',
       description: 'Looks at nothing else: a store that is away is no reason to start the process again.',
       access: 'public',
+      isVital: true,
       answers: { 200: { description: 'It does', schema: z.object({ status: z.literal('alive') }) } },
     },
     ({ c }) => reply(c, 200, { status: 'alive' }),
@@ -75,6 +77,7 @@ export function mountOperations(
       summary: 'Whether this process takes requests',
       description: 'A store that is away is no reason to send them elsewhere: the others miss it too.',
       access: 'public',
+      isVital: true,
       answers: {
         200: { description: 'It does', schema: z.object({ status: z.literal('ready') }) },
         503: { description: 'It is stopping', schema: z.object({ status: z.literal('stopping') }) },
@@ -91,6 +94,7 @@ export function mountOperations(
       tag: 'Operations',
       summary: 'Prometheus metrics of this process',
       access: 'keyed',
+      isVital: true,
       answers: { 200: { description: 'Metrics', schema: z.string(), type: 'text/plain' } },
     },
     async ({ c }) =>
