@@ -172,6 +172,28 @@ create table refusals (
   constraint refusals_pkey PRIMARY KEY (ticket)
 );
 
+create table webhook_endpoints (
+  id text collate "C" not null,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  disabled_at timestamp with time zone,
+  url text not null,
+  description text,
+  event_types text[],
+  coupons text[],
+  status text not null default 'enabled'::text,
+  disabled_reason text,
+  secrets jsonb not null,
+  constraint webhook_endpoints_check CHECK (((status = 'disabled'::text) = (disabled_at IS NOT NULL))),
+  constraint webhook_endpoints_check1 CHECK (((status = 'disabled'::text) = (disabled_reason IS NOT NULL))),
+  constraint webhook_endpoints_coupons_check CHECK ((cardinality(coupons) > 0)),
+  constraint webhook_endpoints_event_types_check CHECK ((cardinality(event_types) > 0)),
+  constraint webhook_endpoints_id_check CHECK ((id ~ '^ep_[0-9a-z]{16,40}$'::text)),
+  constraint webhook_endpoints_pkey PRIMARY KEY (id),
+  constraint webhook_endpoints_secrets_check CHECK (((jsonb_typeof(secrets) = 'array'::text) AND (jsonb_array_length(secrets) > 0))),
+  constraint webhook_endpoints_status_check CHECK ((status = ANY (ARRAY['enabled'::text, 'disabled'::text])))
+);
+
 CREATE INDEX assignments_locked_until ON public.assignments USING btree (locked_until) WHERE (status = 'locked'::text);
 
 CREATE INDEX assignments_redeemed ON public.assignments USING btree (coupon_id) WHERE (status = 'redeemed'::text);
@@ -433,6 +455,17 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.webhook_secrets_in_force(secrets jsonb)
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(array_agg(secret ->> 'sealed' order by place), '{}')
+  from jsonb_array_elements(secrets) with ordinality as listed(secret, place)
+  where secret ->> 'until' is null or (secret ->> 'until')::timestamptz > now()
+$function$
+;
+
 CREATE TRIGGER assignments_deleted AFTER DELETE ON public.assignments REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION assignments_after_delete();
 
 CREATE TRIGGER claims_changed AFTER UPDATE ON public.claims FOR EACH ROW WHEN ((((old.user_id IS DISTINCT FROM new.user_id) OR (old.coupon_name IS DISTINCT FROM new.coupon_name)) OR (old.ordinal IS DISTINCT FROM new.ordinal))) EXECUTE FUNCTION claims_after_update();
@@ -496,3 +529,11 @@ comment on column public.idempotency_keys.reference is 'What the work is known b
 comment on table public.redemptions is 'Every use of a code; money in minor units.';
 
 comment on table public.refusals is 'Tickets that ended without a claim; kept for a while so that they can be read.';
+
+comment on column public.webhook_endpoints.coupons is 'Names of the coupons whose events are wanted; null for all, and for events that are of no coupon.';
+
+comment on column public.webhook_endpoints.event_types is 'null for all.';
+
+comment on column public.webhook_endpoints.id is 'Begins with the time of its making, so that ids sort by age.';
+
+comment on column public.webhook_endpoints.secrets is 'Newest first: {"sealed": base64, "until": time or null}. The one without an end is the current one.';
