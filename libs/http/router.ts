@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { readJson } from './body.ts';
 import { parseFields } from './fields.ts';
 import type { Idempotency, Idempotent, Means } from './idempotency.ts';
-import { isKeyed, keyLimits, readKeyedRequest } from './idempotency-key.ts';
+import { type AnswerSeal, isKeyed, keyLimits, readKeyedRequest } from './idempotency-key.ts';
 import { type Load, overloadedProblem } from './load.ts';
 import { problemResponse, replyProblem } from './problem.ts';
 import { type Env, header } from './scope.ts';
@@ -37,6 +37,8 @@ export type Operation<Params, Query, Body> = {
   stream?: string;
   /** Takes an Idempotency-Key (not with a stream), and how the promise is kept; for every POST that creates, charges or redeems. */
   idempotent?: Idempotent<Input<Params, Query, Body>>;
+  /** For a call whose answer shows a secret: what is kept of it under an Idempotency-Key is sealed. */
+  seal?: AnswerSeal;
   answers: Record<number, { description: string; schema?: z.ZodType; type?: string }>;
   problems?: readonly ProblemCode[];
 };
@@ -146,7 +148,8 @@ export function createRouter(around: Around) {
       try {
         if (idempotent === undefined || isStream || !isKeyed(c)) return await handle(input);
         const request = readKeyedRequest(c, operation.id, [input.params, input.query, sent]);
-        return await idempotency.answer(c, request, idempotent, input, handle);
+        const sealed = { ...request, seal: operation.seal };
+        return await idempotency.answer(c, sealed, idempotent, input, handle);
       } finally {
         load.leave();
       }
