@@ -102,7 +102,7 @@ export const settings = {
   ),
   CLAIM_WAIT_MS: setting(
     wholeNumber({ min: 10, max: 60_000, fallback: 1500 }),
-    'When for two seconds every claim took longer than this to get into line, only as many may wait as are through in a quarter of it; the others are told 503.',
+    'When for two seconds every claim took longer than this to get into line, only as many may wait as are through in half of it; the others are told 503.',
   ),
   RATE_LIMITS: setting(onOff(true), 'Rate limits; off for load tests. There are none yet.'),
   WEBHOOK_ALLOW_HOSTS: setting(
