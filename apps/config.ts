@@ -93,7 +93,7 @@ export const settings = {
     'How often a worker mends what a crash left between gate and queue; 0 for never. It never touches stock.',
   ),
   REQUESTS_IN_FLIGHT: setting(
-    wholeNumber({ min: 1, max: 1_000_000, fallback: 15_000 }),
+    wholeNumber({ min: 1, max: 1_000_000, fallback: 10_000 }),
     'Most requests that an API process works on at once; who comes then is told 503. Calls with a key get a tenth more, health and metrics two.',
   ),
   REQUESTS_WAITING: setting(

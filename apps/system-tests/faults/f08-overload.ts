@@ -10,8 +10,8 @@ import type { Arena } from './arena.ts';
 import type { Fault } from './fault.ts';
 
 const timesCapacity = 3;
-/** The overload has more than may be in flight by default (15,000), and than are through in 1.5 s. */
-const connections = { capacity: 256, overload: 16_000 };
+/** The overload has more than may be in flight by default (10,000), and than are through in 1.5 s. */
+const connections = { capacity: 256, overload: 12_000 };
 /** In the short form the crowd is small, and so are the limits: all of it is in flight all the time. */
 const short = { connections: 2_000, env: { REQUESTS_IN_FLIGHT: '1000', CLAIM_WAIT_MS: '100' } };
 const amount = 2_000_000_000;
