@@ -102,9 +102,10 @@ describe.skipIf(!redisAvailable && !redisRequired)('an API process that is asked
         const { status, body, headers } = await client.join('besieged', `p${person}-${nth}`);
         if (status === 202) accepted++;
         else {
-          expect(body.code).toBe('overloaded');
           expect(Number(headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
-          isOver = true;
+          // A store that is late may also be given up.
+          if (body.code === 'overloaded') isOver = true;
+          else expect(body.code).toBe('unavailable');
         }
       }
     });
@@ -119,6 +120,6 @@ describe.skipIf(!redisAvailable && !redisRequired)('an API process that is asked
       'the line to be empty',
       async () => (await client.get(`${couponPath('besieged')}/line`)).body.in_line === 0,
     );
-    expect((await client.coupon('besieged')).body.claimed_count).toBe(accepted + 1);
+    expect((await client.coupon('besieged')).body.claimed_count).toBeGreaterThanOrEqual(accepted + 1);
   });
 });

@@ -1,5 +1,5 @@
 import type { Directory } from '@claimline/coupons';
-import type { Load } from '@claimline/http/load';
+import { beforeTurningAway, type Load } from '@claimline/http/load';
 import { AppError } from '@claimline/kernel/error';
 import type { Gate } from './gate.ts';
 import type { Outcomes } from './outcomes.ts';
@@ -40,6 +40,7 @@ export function createClaimVerb({
       const boarded = await trains.board(couponName, wish);
       if (boarded.kind === 'refused')
         return wish.fixed ? ((await findOwn(couponName, wish, boarded)) ?? boarded) : boarded;
+      if (boarded.kind === 'overloaded') await rest(beforeTurningAway);
       if (boarded.kind !== 'queued') return boarded;
       reader.rememberName(boarded.coupon.id, boarded.coupon.name);
       if (!boarded.joined) return boarded;

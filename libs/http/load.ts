@@ -1,3 +1,4 @@
+import { pause } from '@claimline/kernel/backoff';
 import type { Problem } from '@claimline/kernel/error';
 import { metrics } from '@claimline/telemetry/metrics';
 
@@ -9,6 +10,11 @@ export const loadLimits = {
   shares: { public: 1, keyed: 1.1, vital: 1.2 },
   /** Whoever is refused comes back after 1 to so many seconds, so that they do not all come back at once. */
   retryMostS: 5,
+  /**
+   * Whoever is turned away hears of it after about this. Clients that come again at once would otherwise fill every
+   * turn of the event loop: a train needs several turns, and of 10,000 claims a second 600 were left.
+   */
+  turnAwayMs: 1000,
 } as const;
 
 /** Who calls, as to how far they may fill the process up. */
@@ -85,6 +91,11 @@ export function createLoad({
       return { leave: () => void waiters-- };
     },
   };
+}
+
+/** Waits before somebody is turned away; each another while, so that they come back one by one. */
+export function beforeTurningAway(): Promise<void> {
+  return pause(loadLimits.turnAwayMs * (0.5 + Math.random()));
 }
 
 /** One object for each time to come back, since a problem is made text once (problem.ts). */

@@ -8,7 +8,7 @@ import { readJson } from './body.ts';
 import { parseFields } from './fields.ts';
 import type { Idempotency, Idempotent, Means } from './idempotency.ts';
 import { type AnswerSeal, isKeyed, keyLimits, readKeyedRequest } from './idempotency-key.ts';
-import { type Load, overloadedProblem } from './load.ts';
+import { beforeTurningAway, type Load, overloadedProblem } from './load.ts';
 import { problemResponse, replyProblem } from './problem.ts';
 import { type Env, header } from './scope.ts';
 
@@ -183,7 +183,8 @@ export function createRouter(around: Around) {
 
 export type Router = ReturnType<typeof createRouter>;
 
-function turnAway(c: Context<Env>): Response {
+async function turnAway(c: Context<Env>): Promise<Response> {
+  await beforeTurningAway();
   return replyProblem(c, overloadedProblem());
 }
 

@@ -19,7 +19,7 @@ const sampleEveryMs = 500;
 const drainedWithinMs = 120_000;
 const alongside = 10;
 /** What each process may need in MB, whatever the load is. A full line of a million claims has 350 MB in Redis. */
-const memoryMost = { api: 700, worker: 500, redis: 400 };
+const memoryMost = { api: 1200, worker: 500, redis: 400 };
 /** The last third of the overload may need so many times what was needed before it. */
 const growthMost = 1.33;
 
