@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
-import { onOff, parseSettings, type SettingsShape, wholeNumber } from '@claimline/kernel/config';
+import { onOff, parseSettings, type SettingsShape, secondsList, wholeNumber } from '@claimline/kernel/config';
 import { logLevels } from '@claimline/telemetry/log';
 import { parseAllowList, parseSecretKeys } from '@claimline/webhooks';
 import { z } from 'zod';
@@ -105,6 +105,22 @@ export const settings = {
   WEBHOOK_TIMEOUT_SECONDS: setting(
     wholeNumber({ min: 1, max: 60, fallback: 15 }),
     'How long a receiver of webhooks has for its answer.',
+  ),
+  WEBHOOK_SCHEDULE_SECONDS: setting(
+    secondsList({ most: 7 * 86_400, fallback: '0,5,300,1800,7200,18000,36000,36000' }),
+    'The waits before each attempt to deliver a webhook, the first of which is made at once; a fifth more or less by chance.',
+  ),
+  WEBHOOK_THROTTLED_SECONDS: setting(
+    wholeNumber({ min: 0, max: 3600, fallback: 60 }),
+    'The least wait after a receiver did not answer in time, or answered 429.',
+  ),
+  WEBHOOK_CONCURRENCY: setting(
+    wholeNumber({ min: 1, max: 100, fallback: 10 }),
+    'Attempts under way to one endpoint at a time.',
+  ),
+  WEBHOOK_DISABLE_HOURS: setting(
+    wholeNumber({ min: 1, max: 8760, fallback: 120 }),
+    'An endpoint is disabled after so long of nothing but failures.',
   ),
 } as const satisfies SettingsShape;
 
