@@ -159,7 +159,7 @@ export function mountClaiming(
         200: { description: 'Decided within `Prefer: wait`', schema: ticketSchema },
         202: { description: 'In line', schema: ticketSchema },
       },
-      problems: ['coupon_not_found', 'overloaded', ...refusals],
+      problems: ['unauthorized', 'coupon_not_found', 'overloaded', ...refusals],
     },
     async ({ c, params, body, run }) => {
       if (body.callback_url !== undefined) callbacks.authorize(c);

@@ -128,7 +128,7 @@ function mountResending(router: Router, sql: Sql) {
       params: messageParams,
       query: z.object({ endpoint_id: endpointParams.shape.id.optional() }),
       answers: {
-        202: {
+        200: {
           description: 'It is due now',
           schema: z.object({ resent: z.int().describe('To how many receivers.') }),
         },
@@ -136,7 +136,7 @@ function mountResending(router: Router, sql: Sql) {
       problems: ['message_not_found', 'endpoint_not_found', 'endpoint_disabled'],
     },
     async ({ c, params, query }) =>
-      reply(c, 202, { resent: await resendMessage(sql, params.id, query.endpoint_id ?? null) }),
+      reply(c, 200, { resent: await resendMessage(sql, params.id, query.endpoint_id ?? null) }),
   );
 
   router.add(
@@ -152,7 +152,7 @@ function mountResending(router: Router, sql: Sql) {
       params: endpointParams,
       body: z.strictObject({ since: time() }),
       answers: {
-        202: {
+        200: {
           description: 'They are due now',
           schema: z.object({ recovered: z.int().describe('How many messages.') }),
         },
@@ -160,6 +160,6 @@ function mountResending(router: Router, sql: Sql) {
       problems: ['endpoint_not_found', 'endpoint_disabled'],
     },
     async ({ c, params, body }) =>
-      reply(c, 202, { recovered: await recoverEndpoint(sql, params.id, body.since) }),
+      reply(c, 200, { recovered: await recoverEndpoint(sql, params.id, body.since) }),
   );
 }
