@@ -79,8 +79,10 @@ create table codes (
   created_at timestamp with time zone not null default now(),
   code text not null,
   coupon_name text not null,
+  redemption_count integer not null default 0,
   constraint codes_code_check CHECK ((code ~ '^[!-`{-~]{1,64}$'::text)),
-  constraint codes_pkey PRIMARY KEY (code)
+  constraint codes_pkey PRIMARY KEY (code),
+  constraint codes_redemption_count_check CHECK ((redemption_count >= 0))
 ) with (autovacuum_vacuum_insert_scale_factor=0.01);
 
 create table coupons (
@@ -104,8 +106,10 @@ create table coupons (
   updated_at timestamp with time zone not null default now(),
   has_book boolean not null default false,
   book_position double precision not null default 0,
+  public boolean not null default false,
   constraint coupons_amount_check CHECK (((amount >= 1) OR (has_book AND (amount = 0)))),
   constraint coupons_check CHECK ((ends_at > starts_at)),
+  constraint coupons_discount_check CHECK (((discount IS NULL) OR is_discount(discount))),
   constraint coupons_id_key UNIQUE (id),
   constraint coupons_lock_ttl_seconds_check CHECK ((lock_ttl_seconds >= 1)),
   constraint coupons_max_redemptions_per_code_check CHECK ((max_redemptions_per_code >= 1)),
@@ -151,7 +155,7 @@ create table lanes (
 
 create table redemptions (
   id bigint not null generated always as identity,
-  claim_id bigint not null,
+  claim_id bigint,
   created_at timestamp with time zone not null default now(),
   order_value bigint,
   discount_amount bigint,
@@ -159,6 +163,9 @@ create table redemptions (
   coupon_name text not null,
   user_id text not null,
   order_id text,
+  coupon_id uuid,
+  ordinal integer,
+  constraint redemptions_ordinal_check CHECK ((ordinal >= 1)),
   constraint redemptions_pkey PRIMARY KEY (id)
 );
 
@@ -176,6 +183,8 @@ CREATE INDEX assignments_locked_until ON public.assignments USING btree (locked_
 
 CREATE INDEX assignments_redeemed ON public.assignments USING btree (coupon_id) WHERE (status = 'redeemed'::text);
 
+CREATE INDEX code_audit_public ON public.code_audit USING btree (code, id) WHERE (claim_id = 0);
+
 CREATE INDEX code_runs_running ON public.code_runs USING btree (leased_until) WHERE (status = 'running'::text);
 
 CREATE INDEX codes_by_code ON public.codes USING btree (coupon_name, code);
@@ -184,7 +193,13 @@ CREATE INDEX codes_by_random_key ON public.codes USING btree (coupon_name, rando
 
 CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING btree (created_at);
 
+CREATE INDEX redemptions_coupon ON public.redemptions USING btree (coupon_id, id);
+
 CREATE UNIQUE INDEX redemptions_order_id ON public.redemptions USING btree (order_id) WHERE (order_id IS NOT NULL);
+
+CREATE UNIQUE INDEX redemptions_person ON public.redemptions USING btree (coupon_id, user_id, ordinal) WHERE (ordinal IS NOT NULL);
+
+CREATE INDEX redemptions_user ON public.redemptions USING btree (user_id, id);
 
 CREATE INDEX refusals_decided_at ON public.refusals USING btree (decided_at);
 
@@ -425,12 +440,45 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.is_discount(discount jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select coalesce(
+    jsonb_typeof(discount) = 'object'
+    and discount ->> 'currency' ~ '^[A-Z]{3}$'
+    and jsonb_typeof(discount -> 'value') = 'number'
+    and case discount ->> 'type'
+      when 'percentage' then (discount ->> 'value') ~ '^\d{1,3}(\.\d{1,2}0*)?$'
+        and (discount ->> 'value')::numeric > 0 and (discount ->> 'value')::numeric <= 100
+      when 'fixed' then (discount ->> 'value') ~ '^[1-9]\d{0,9}$'
+    end
+    and coalesce(jsonb_typeof(discount -> 'max_amount'), 'number') = 'number'
+    and coalesce(discount ->> 'max_amount', '1') ~ '^[1-9]\d{0,9}$'
+    and coalesce(jsonb_typeof(discount -> 'minimum_order_value'), 'number') = 'number'
+    and coalesce(discount ->> 'minimum_order_value', '0') ~ '^\d{1,10}$',
+    false
+  )
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.notify_coupon_changed(name text)
  RETURNS void
  LANGUAGE sql
 AS $function$
   select pg_notify('claimline_coupons', name);
 $function$
+;
+
+CREATE OR REPLACE FUNCTION public.redemptions_before_insert()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  select id into new.coupon_id from coupons where name = new.coupon_name;
+  return new;
+end $function$
 ;
 
 CREATE TRIGGER assignments_deleted AFTER DELETE ON public.assignments REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION assignments_after_delete();
@@ -467,6 +515,8 @@ CREATE TRIGGER coupons_inserted BEFORE INSERT ON public.coupons FOR EACH ROW EXE
 
 CREATE TRIGGER coupons_truncated AFTER TRUNCATE ON public.coupons FOR EACH STATEMENT EXECUTE FUNCTION coupons_after_truncate();
 
+CREATE TRIGGER redemptions_inserted BEFORE INSERT ON public.redemptions FOR EACH ROW WHEN ((new.coupon_id IS NULL)) EXECUTE FUNCTION redemptions_before_insert();
+
 comment on table public.assignments is 'Codes that left their book: a claim has one code at most, and a code one claim.';
 
 comment on column public.assignments.lock_session is 'Which of the owner''s sessions holds the lock; null when it named none.';
@@ -479,9 +529,13 @@ comment on column public.claims.sequence is 'The place in the coupon''s order of
 
 comment on table public.code_audit is 'Every change of a code, written by the statement that made it, and kept for ever. By claim and not by code, since claims come in order: that halves what writing it costs.';
 
+comment on column public.code_audit.claim_id is '0 for a use of a public code.';
+
 comment on table public.codes is 'Printable ASCII without lower case letters and spaces, unique over all books.';
 
 comment on column public.codes.coupon_name is 'A coupon''s name, which triggers see to: with a foreign key nobody could truncate claims and coupons by hand.';
+
+comment on column public.codes.redemption_count is 'Uses of a public code; those of a personal one are counted by its assignment.';
 
 comment on column public.coupons.book_position is 'random_key of the code that left the book last.';
 
@@ -489,10 +543,16 @@ comment on column public.coupons.claimed_count is 'Rows of this coupon in claims
 
 comment on column public.coupons.granted_count is 'The sequence number of the newest claim.';
 
+comment on column public.coupons.public is 'Anybody may use its codes, each max_redemptions_per_code times and each person per_user_limit times in all.';
+
 comment on column public.idempotency_keys.caller is 'A digest of the credentials, or empty without any.';
 
 comment on column public.idempotency_keys.reference is 'What the work is known by before it begins, such as a ticket.';
 
 comment on table public.redemptions is 'Every use of a code; money in minor units.';
+
+comment on column public.redemptions.claim_id is 'Null for a use of a public code.';
+
+comment on column public.redemptions.ordinal is 'The how-manieth use of this person of this coupon''s public codes, from 1; null for a use of a personal code.';
 
 comment on table public.refusals is 'Tickets that ended without a claim; kept for a while so that they can be read.';

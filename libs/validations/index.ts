@@ -1,0 +1,1 @@
+export type { Attempt } from './attempt.ts';
