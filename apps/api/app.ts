@@ -14,6 +14,7 @@ import { AppError } from '@claimline/kernel/error';
 import { isQueueAway } from '@claimline/queue/away';
 import type { Engine } from '@claimline/queue/engine';
 import type { Logger } from '@claimline/telemetry/log';
+import { mountValidations } from '@claimline/validations/http';
 import type { HttpBindings } from '@hono/node-server';
 import type { Config } from '../config.ts';
 import { BASE, createBoardApp } from './board.ts';
@@ -26,6 +27,8 @@ export type House = {
   sql: Sql;
   /** For the settle statement. */
   settleSql: Sql;
+  /** For the statement that validates. */
+  validateSql: Sql;
   transactions: Transactions;
   changes: Changes;
   engine: Engine;
@@ -35,7 +38,7 @@ export type House = {
 
 /** Everything the API answers: each slice's calls, the reference, the operator's pages. */
 export async function createApp(house: House) {
-  const { config, log, sql, settleSql, transactions, changes, engine, ticketKey } = house;
+  const { config, log, sql, settleSql, validateSql, transactions, changes, engine, ticketKey } = house;
   const requireKey = createKeyCheck(config.OPERATOR_KEY);
   const requestLog = createRequestLog(log);
   const router = createRouter({
@@ -58,6 +61,7 @@ export async function createApp(house: House) {
     onError,
   });
   mountCodes(router, { sql, grant: claims.grant, issueTicket: claims.issueTicket, onError });
+  mountValidations(router, { validateSql, changes, record: () => {} });
   mountOperations(router, { sql, engine, isReady: house.isReady });
   mountDocs(router);
   const board = createBoardApp({

@@ -74,6 +74,18 @@ export const metrics = {
     labelNames: ['action', 'verdict'],
     registers,
   }),
+  validations: new Counter({
+    name: 'claimline_validations_total',
+    help: 'Validations by result: valid, or the reason why not.',
+    labelNames: ['result'],
+    registers,
+  }),
+  validationLookups: new Histogram({
+    name: 'claimline_validation_lookups',
+    help: 'Validations that were answered by one statement.',
+    buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
+    registers,
+  }),
   validationLogRows: new Counter({
     name: 'claimline_validation_log_rows_total',
     help: 'Validations that were answered, by what became of their row: written, put aside, dropped.',

@@ -26,7 +26,7 @@ const attemptSchema = z
     response_ms: z.number(),
     created_at: z.iso.datetime(),
   })
-  .meta({ id: 'Validation' });
+  .meta({ id: 'ValidationAttempt' });
 
 const ms = z.number().nullable();
 const statsSchema = z

@@ -1,1 +1,2 @@
 export type { Attempt } from './attempt.ts';
+export { validateSettings } from './validate.ts';

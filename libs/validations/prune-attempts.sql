@@ -14,15 +14,21 @@ gone as (
   where validations.id = bite.id and bite.created_at < now() - $2::int * interval '1 day'
   returning coupon_id, coalesce(reason, '') as reason, validation_bucket(response_us) as bucket
 ),
+gone_of as materialized (
+  select coupon_id, reason, bucket, count(*) as n from gone where coupon_id is not null group by 1, 2, 3
+),
+-- In the order in which writers take them.
+locked as materialized (
+  select from validation_counts where (coupon_id, reason, bucket) in (select coupon_id, reason, bucket from gone_of)
+  order by coupon_id, reason, bucket for update
+),
 counted as (
   update validation_counts
-  set removed = removed + gone_of.n
-  from (
-    select coupon_id, reason, bucket, count(*) as n from gone where coupon_id is not null
-    group by 1, 2, 3 order by 1, 2, 3
-  ) gone_of
+  set removed = removed + n
+  from gone_of
   where validation_counts.coupon_id = gone_of.coupon_id
     and validation_counts.reason = gone_of.reason and validation_counts.bucket = gone_of.bucket
+    and (select count(*) from locked) > 0
 )
 select
   (select count(*) from bite)::int as seen, (select count(*) from gone)::int as removed,
