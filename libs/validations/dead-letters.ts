@@ -49,13 +49,29 @@ async function findLetters(sql: Sql, dataDir: string): Promise<Kept[]> {
   ]);
   const inTable = rows.map(({ id, attempts, error, created_at }): Kept => {
     const remove = () => sql`delete from validation_dead_letters where id = ${id}`;
-    return { id, place: 'table', attempts, error, createdAt: created_at, read: () => readLetter(sql, id), remove };
+    return {
+      id,
+      place: 'table',
+      attempts,
+      error,
+      createdAt: created_at,
+      read: () => readLetter(sql, id),
+      remove,
+    };
   });
   const inFiles = files.map((file): Kept => {
     const { writer, number, attempts, error } = file;
     const createdAt = new Date(file.created_at);
     const remove = () => removeLetterFile(dataDir, file);
-    return { id: `${writer}-${number}`, place: 'file', attempts, error, createdAt, read: async () => file, remove };
+    return {
+      id: `${writer}-${number}`,
+      place: 'file',
+      attempts,
+      error,
+      createdAt,
+      read: async () => file,
+      remove,
+    };
   });
   return [...inTable, ...inFiles].sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime());
 }

@@ -39,7 +39,12 @@ const answer = z
   ])
   .meta({ id: 'Validation' });
 
-const unknown: Verdict = { reason: 'code_not_found', coupon_name: null, coupon_id: null, discount_amount: null };
+const unknown: Verdict = {
+  reason: 'code_not_found',
+  coupon_name: null,
+  coupon_id: null,
+  discount_amount: null,
+};
 
 type House = {
   validate: Validate;

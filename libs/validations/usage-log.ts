@@ -3,8 +3,8 @@ import { openPool, type Sql } from '@claimline/db/pool';
 import { backoffMs, DeadlineError, pause, withDeadline } from '@claimline/kernel/backoff';
 import { metrics } from '@claimline/telemetry/metrics';
 import type { Attempt } from './attempt.ts';
-import { type Batch, toBatch, writeBatch } from './write-batch.ts';
 import { setAside } from './set-aside.ts';
+import { type Batch, toBatch, writeBatch } from './write-batch.ts';
 
 export const usageLogLimits = {
   /** So many attempts are written at once... */
@@ -42,38 +42,47 @@ export type UsageLog = {
   close(): Promise<void>;
 };
 
-/** `dataDir` takes what no database takes. `onError` hears of what is put aside or lost, and of failed tries. */
-export type UsageLogOptions = { url: string; dataDir: string; onError: (error: Error) => void };
+/** `dataDir` takes what no database takes. `onError` hears of what is put aside or lost, and of failing tries. */
+export type UsageLogOptions = {
+  url: string;
+  dataDir: string;
+  onError: (error: Error) => void;
+  /** Other limits, for tests that cannot wait. */
+  limits?: Partial<Limits>;
+};
+
+type Limits = Record<keyof typeof usageLogLimits, number>;
 
 /**
  * Opens the usage log of this process. Attempts are written in their order, one statement at a time; one that
  * fails is tried again until it is there, and is put aside (set-aside.ts) when that takes too long.
  */
-export function openUsageLog({ url, dataDir, onError }: UsageLogOptions): UsageLog {
+export function openUsageLog({ url, dataDir, onError, ...options }: UsageLogOptions): UsageLog {
+  const limits: Limits = { ...usageLogLimits, ...options.limits };
   const sql = openPool({
     url,
     applicationName: 'claimline validation log',
-    max: usageLogLimits.connections,
-    statementTimeoutMs: usageLogLimits.writeMs,
-    lockTimeoutMs: usageLogLimits.lockMs,
+    max: limits.connections,
+    statementTimeoutMs: limits.writeMs,
+    lockTimeoutMs: limits.lockMs,
   });
   const closing = new AbortController();
-  const writer = createWriter({ sql, dataDir, onError, isPressed, signal: closing.signal });
-  let waiting: Attempt[] = [];
+  const writer = createWriter({ sql, dataDir, limits, onError, isPressed, signal: closing.signal });
+  const waiting: Attempt[] = [];
   let inHand = 0;
   let dropped = 0;
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> | undefined;
 
   function isPressed() {
-    return waiting.length >= usageLogLimits.waitingHigh;
+    return waiting.length >= limits.waitingHigh;
   }
 
   function record(attempt: Attempt) {
-    if (waiting.length >= usageLogLimits.waitingMost || closing.signal.aborted) return drop(1);
+    if (waiting.length >= limits.waitingMost || closing.signal.aborted) return drop(1);
     waiting.push(attempt);
-    if (waiting.length >= usageLogLimits.batch) start();
-    else timer ??= setTimeout(start, usageLogLimits.everyMs);
+    if (waiting.length >= limits.batch) start();
+    else timer ??= setTimeout(start, limits.everyMs);
   }
 
   function drop(count: number) {
@@ -88,15 +97,15 @@ export function openUsageLog({ url, dataDir, onError }: UsageLogOptions): UsageL
     timer = undefined;
     writing ??= writeAll().finally(() => {
       writing = undefined;
-      if (waiting.length >= usageLogLimits.batch) start();
-      else if (waiting.length > 0) timer ??= setTimeout(start, usageLogLimits.everyMs);
+      if (waiting.length >= limits.batch) start();
+      else if (waiting.length > 0) timer ??= setTimeout(start, limits.everyMs);
     });
   }
 
   /** Whatever is there when it begins, and full batches that have come together meanwhile. */
   async function writeAll() {
     do {
-      const most = writer.isPuttingAside() ? usageLogLimits.letterMost : usageLogLimits.batchMost;
+      const most = writer.isPuttingAside() ? limits.letterMost : limits.batchMost;
       const attempts = waiting.splice(0, most);
       inHand = attempts.length;
       const lost = await writer.deliver(attempts);
@@ -106,7 +115,7 @@ export function openUsageLog({ url, dataDir, onError }: UsageLogOptions): UsageL
         onError(new Error(`${dropped} attempts are not on record: the usage log was full`));
         dropped = 0;
       }
-    } while (waiting.length >= usageLogLimits.batch || (closing.signal.aborted && waiting.length > 0));
+    } while (waiting.length >= limits.batch || (closing.signal.aborted && waiting.length > 0));
   }
 
   return {
@@ -126,6 +135,7 @@ export function openUsageLog({ url, dataDir, onError }: UsageLogOptions): UsageL
 type WriterOptions = {
   sql: Sql;
   dataDir: string;
+  limits: Limits;
   onError: (error: Error) => void;
   isPressed: () => boolean;
   /** Aborts when the process stops. */
@@ -133,18 +143,18 @@ type WriterOptions = {
 };
 
 /** Brings attempts into the database, one batch after the other, or puts them aside. */
-function createWriter({ sql, dataDir, onError, isPressed, signal }: WriterOptions) {
+function createWriter({ sql, dataDir, limits, onError, isPressed, signal }: WriterOptions) {
   let id: string = randomUUID();
   let number = 0;
   let lastFailure: Error | undefined;
-  const late = new DeadlineError('the usage log, at the end of this process,', usageLogLimits.closeMs);
+  const late = new DeadlineError('the usage log, at the end of this process,', limits.closeMs);
   let isLate = false;
   const lateness = new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => {
       setTimeout(() => {
         isLate = true;
         reject(late);
-      }, usageLogLimits.closeMs).unref();
+      }, limits.closeMs).unref();
     });
   });
   lateness.catch(() => {});
@@ -157,7 +167,7 @@ function createWriter({ sql, dataDir, onError, isPressed, signal }: WriterOption
   /** Answers how many were lost. */
   async function deliver(attempts: Attempt[]): Promise<number> {
     const batch = toBatch(id, ++number, attempts);
-    const giveUpMs = performance.now() + usageLogLimits.giveUpMs;
+    const giveUpMs = performance.now() + limits.giveUpMs;
     for (let attempt = 1; ; attempt++) {
       if (isPuttingAside()) return putAside(batch, lastFailure ?? late);
       lastFailure = await tryToWrite(batch);
@@ -168,7 +178,7 @@ function createWriter({ sql, dataDir, onError, isPressed, signal }: WriterOption
       if ((isUnfit && attempts.length === 1) || performance.now() > giveUpMs)
         return putAside(batch, lastFailure);
       if (attempt === 1) onError(lastFailure);
-      const { retryBaseMs: baseMs, retryMostMs: maxMs } = usageLogLimits;
+      const { retryBaseMs: baseMs, retryMostMs: maxMs } = limits;
       await pause(backoffMs(attempt, { baseMs, maxMs }), signal.aborted ? undefined : signal);
     }
   }
@@ -176,7 +186,7 @@ function createWriter({ sql, dataDir, onError, isPressed, signal }: WriterOption
   async function tryToWrite(batch: Batch): Promise<Error | undefined> {
     const stopTimer = metrics.validationLogSeconds.startTimer();
     try {
-      const write = withDeadline('the usage log', usageLogLimits.writeMs, writeBatch(sql, batch));
+      const write = withDeadline('the usage log', limits.writeMs, writeBatch(sql, batch));
       await Promise.race([write, lateness]);
       metrics.validationLogRows.inc({ fate: 'written' }, batch.attempts);
       stopTimer();
