@@ -250,9 +250,9 @@ CREATE INDEX redemptions_user ON public.redemptions USING btree (user_id, id);
 
 CREATE INDEX refusals_decided_at ON public.refusals USING btree (decided_at);
 
-CREATE INDEX validations_by_coupon ON public.validations USING btree (coupon_id, id) WHERE (coupon_id IS NOT NULL);
+CREATE INDEX validations_by_coupon ON public.validations USING btree (coupon_id, ((- id))) WHERE (coupon_id IS NOT NULL);
 
-CREATE INDEX validations_by_user ON public.validations USING btree (user_id, id);
+CREATE INDEX validations_by_user ON public.validations USING btree (user_id, ((- id)));
 
 CREATE OR REPLACE FUNCTION public.assignments_after_delete()
  RETURNS trigger

@@ -35,6 +35,9 @@ export type AttemptQuery = {
 export async function listAttempts(sql: Sql, query: AttemptQuery): Promise<AttemptRow[]> {
   const { couponName, userId, limit, before } = query;
   const couponId = couponName === undefined ? undefined : await findCouponId(sql, couponName);
+  // As the indexes have it (see the migration); all attempts together go by the primary key.
+  const isAll = couponId === undefined && userId === undefined;
+  const isBefore = isAll ? sql`id < ${before}` : sql`-id > -${before}::bigint`;
   return sql<AttemptRow[]>`
     select
       id, created_at, code, coupon_name, user_id, order_id, order_value, valid, reason, discount_amount,
@@ -42,8 +45,8 @@ export async function listAttempts(sql: Sql, query: AttemptQuery): Promise<Attem
     from validations
     where ${couponId === undefined ? sql`true` : sql`coupon_id = ${couponId}`}
       and ${userId === undefined ? sql`true` : sql`user_id = ${userId}`}
-      and ${before === null ? sql`true` : sql`id < ${before}`}
-    order by id desc limit ${limit + 1}`;
+      and ${before === null ? sql`true` : isBefore}
+    order by ${isAll ? sql`id desc` : sql`-id`} limit ${limit + 1}`;
 }
 
 /** The identity of a coupon. Error: `coupon_not_found`. */

@@ -78,8 +78,12 @@ export function openUsageLog({ url, dataDir, onError, ...options }: UsageLogOpti
     return waiting.length >= limits.waitingHigh;
   }
 
+  function backlog() {
+    return waiting.length + inHand;
+  }
+
   function record(attempt: Attempt) {
-    if (waiting.length >= limits.waitingMost || closing.signal.aborted) return drop(1);
+    if (backlog() >= limits.waitingMost || closing.signal.aborted) return drop(1);
     waiting.push(attempt);
     if (waiting.length >= limits.batch) start();
     else timer ??= setTimeout(start, limits.everyMs);
@@ -120,7 +124,7 @@ export function openUsageLog({ url, dataDir, onError, ...options }: UsageLogOpti
 
   return {
     record,
-    backlog: () => waiting.length + inHand,
+    backlog,
     async close() {
       closing.abort();
       while (waiting.length > 0 || writing) {

@@ -28,8 +28,11 @@ create table validations (
 comment on table validations is 'Every validation that was answered; money in minor units, reason null when valid.';
 comment on column validations.id is 'The order in which attempts were written; of one process, in which they were answered.';
 comment on column validations.created_at is 'When it was answered, by this database''s clock as the process knew it.';
-create index validations_by_coupon on validations (coupon_id, id) where coupon_id is not null;
-create index validations_by_user on validations (user_id, id);
+
+-- By -id, the last first: with id the planner may walk the primary key instead, past millions of rows of others,
+-- because a coupon or a person has many rows and it cannot know that all of them are old.
+create index validations_by_coupon on validations (coupon_id, (-id)) where coupon_id is not null;
+create index validations_by_user on validations (user_id, (-id));
 
 create table validation_writers (
   id uuid primary key,
