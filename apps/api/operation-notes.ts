@@ -6,6 +6,7 @@ export const tags = {
   Coupons: 'Limited stock on sale in a window: create, read, change.',
   Claims: "A person's request for one unit: claim, hold a ticket, learn the outcome.",
   Codes: 'Books of codes: fill them; lock, redeem and follow what was handed out.',
+  Validations: 'Ask whether a code is good for a person and an order, without using it.',
   Operations: 'For monitors and the people who run this server.',
   Reference: 'What you are reading.',
 };
@@ -23,6 +24,7 @@ const coupon = {
   per_user_limit: 1,
   lock_ttl_seconds: 300,
   max_redemptions_per_code: 1,
+  public: false,
   discount: null,
   metadata: {},
   created_at: '2026-12-01T09:00:00.000Z',
@@ -81,6 +83,17 @@ const change = {
   agent: 'shop/1.0',
   metadata: null,
   created_at: '2026-12-24T18:05:00.000Z',
+};
+const redemption = {
+  redemption_id: 'rdm_1',
+  code: code.code,
+  coupon_name: 'SUMMER',
+  user_id: 'ada',
+  order_id: 'order-7',
+  order_value: 4900,
+  discount_amount: 490,
+  final_amount: 4410,
+  redeemed_at: '2026-12-24T18:06:00.000Z',
 };
 const codeRun = {
   run_id: '0b5b2a3e-6a4c-4a0e-9a51-3f9f8f0d8c11',
@@ -198,6 +211,20 @@ export const operationNotes: Record<string, OperationNote> = {
         redeemed_at: '2026-12-24T18:06:00.000Z',
         discount: 490,
         final_amount: 4410,
+      },
+    },
+  },
+  listCouponRedemptions: { answers: { 200: { data: [redemption], next_cursor: null } } },
+  listUserRedemptions: { answers: { 200: { data: [redemption], next_cursor: null } } },
+  validateCode: {
+    body: { code: code.code, user_id: 'ada', order_value: 4900, order_id: 'order-7' },
+    answers: {
+      200: {
+        valid: true,
+        discount_amount: 490,
+        final_amount: 4410,
+        code: code.code,
+        coupon_name: 'SUMMER',
       },
     },
   },

@@ -19,13 +19,13 @@ given as (
       select array_agg(status_after order by id) from code_audit where code_audit.claim_id = assignments.claim_id
     ) as history,
     jsonb_build_object('code', assignments.code, 'claim_id', assignments.claim_id, 'user_id', assignments.user_id,
-      'status', assignments.status, 'redemption_count', redemption_count) as found
+      'status', assignments.status, 'redemption_count', assignments.redemption_count) as found
   from assignments
   left join codes on codes.code = assignments.code
   left join book on book.id = assignments.coupon_id
   left join claims on claims.id = assignments.claim_id
   where $1::text is null or book.name is not null
-)
+),
 shared as (
   select codes.code, redemption_count, max_redemptions_per_code, coalesce(used.uses, 0) as uses, last_use < updated_at as is_lowered
   from codes

@@ -33,7 +33,7 @@ export async function insertCode(
 ): Promise<string> {
   const name = `coupon ${coupons++}`;
   const code = `CODE-${coupons}`;
-  await sql`insert into coupons ${sql({ name, amount: 1, ...fields } as Record<string, string>)}`;
+  await sql`insert into coupons ${sql({ name, amount: 1, ...fields } as never)}`;
   await sql`insert into codes (code, coupon_name) values (${code}, ${name})`;
   if (owner !== null)
     await sql`
