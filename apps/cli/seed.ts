@@ -3,7 +3,7 @@ import { closePool, openPool, type Sql } from '@claimline/db/pool';
 import { openTransactions } from '@claimline/db/transaction';
 import { openProgressBar } from './progress-bar.ts';
 import { assertSizes, planBites, type SeedSizes, seedPrefix } from './seed/plan.ts';
-import { countStored, storeBite } from './seed/store-bite.ts';
+import { isStored, storeBite } from './seed/store-bite.ts';
 import { withStores } from './stores.ts';
 
 export type SeedOptions = { users: string; coupons: string; codes: string; seed: string; beside?: true };
@@ -63,7 +63,7 @@ async function fill(sql: Sql, databaseUrl: string, sizes: SeedSizes): Promise<nu
     let done = 0;
     for (const bite of planBites(sizes)) {
       bar.onProgress(done, sizes.codes, 'codes');
-      if ((await countStored(sql, bite)) === 0) await storeBite(transactions, sizes, bite);
+      if (!(await isStored(sql, bite))) await storeBite(transactions, sizes, bite);
       done += bite.reduce((sum, coupon) => sum + coupon.codes, 0);
     }
     bar.onProgress(done, sizes.codes, 'tidying');

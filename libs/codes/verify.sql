@@ -10,11 +10,15 @@ with book as (
     (select count(*) from codes join assignments using (code) where coupon_name = name) as assigned
   from coupons where has_book and ($1::text is null or name = $1)
 ),
+-- All at once: there is no index by claim, since nothing else asks so.
+used as (
+  select claim_id, count(*) as uses from redemptions where claim_id is not null group by claim_id
+),
 given as (
   select
     assignments.*, codes.coupon_name as book_of, book.name, book.were_deleted, book.max_redemptions_per_code,
     claims.id as claim, claims.coupon_name as claimed_of, claims.user_id as claimed_by,
-    (select count(*) from redemptions where redemptions.claim_id = assignments.claim_id) as uses,
+    coalesce(used.uses, 0) as uses,
     (
       select array_agg(status_after order by id) from code_audit where code_audit.claim_id = assignments.claim_id
     ) as history,
@@ -24,6 +28,7 @@ given as (
   left join codes on codes.code = assignments.code
   left join book on book.id = assignments.coupon_id
   left join claims on claims.id = assignments.claim_id
+  left join used on used.claim_id = assignments.claim_id
   where $1::text is null or book.name is not null
 ),
 shared as (

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { closePool, openPool, type Sql } from '@claimline/db/pool';
 import { createTestDatabase, startTestCluster, type TestDatabase } from '@claimline/db/testing';
-import { transaction } from '@claimline/db/transaction';
+import { openTransactions, transaction } from '@claimline/db/transaction';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Attempt } from './attempt.ts';
 import { listDeadLetters, replayDeadLetters } from './dead-letters.ts';
@@ -130,7 +130,9 @@ test(
   async () => {
     const log = open({ lockMs: 200 });
     let recorded = 0;
-    await transaction(database.url, async tx => {
+    const url = database.url;
+    const transactions = openTransactions({ url, applicationName: 'test', idleInTransactionMs: 0 });
+    await transaction(transactions, async tx => {
       await tx`lock table validations in access exclusive mode`;
       const untilMs = performance.now() + LOCKED_SECONDS * 1000;
       while (performance.now() < untilMs) {
@@ -141,6 +143,7 @@ test(
       expect(log.backlog()).toBe(recorded);
       expect(errors).toEqual([expect.stringMatching(/lock timeout/)]);
     });
+    await transactions.close();
     await expect.poll(() => log.backlog(), within).toBeLessThan(100);
     await log.close();
     expect(await logged()).toEqual(numbers(recorded));

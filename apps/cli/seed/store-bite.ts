@@ -33,9 +33,14 @@ export async function storeBite(
   });
 }
 
-/** How many of these coupons are there: all of them or none, where only a seeder made them. */
-export async function countStored(sql: Sql, coupons: PlannedCoupon[]): Promise<number> {
+/** Whether these coupons are there. Error: when some are and some are not, which no seeder leaves behind. */
+export async function isStored(sql: Sql, coupons: PlannedCoupon[]): Promise<boolean> {
   const [row] = await sql<{ n: number }[]>`
     select count(*)::int as n from coupons where name = any (${coupons.map(({ name }) => name)}::text[])`;
-  return row?.n ?? 0;
+  const count = row?.n ?? 0;
+  if (count > 0 && count < coupons.length)
+    throw new Error(
+      `of ${coupons.length} coupons from ${coupons[0]?.name} on only ${count} are left: begin with an empty database`,
+    );
+  return count > 0;
 }
