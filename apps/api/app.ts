@@ -14,6 +14,7 @@ import { AppError } from '@claimline/kernel/error';
 import { isQueueAway } from '@claimline/queue/away';
 import type { Engine } from '@claimline/queue/engine';
 import type { Logger } from '@claimline/telemetry/log';
+import type { UsageLog } from '@claimline/validations';
 import { mountValidations } from '@claimline/validations/http';
 import type { HttpBindings } from '@hono/node-server';
 import type { Config } from '../config.ts';
@@ -32,13 +33,15 @@ export type House = {
   transactions: Transactions;
   changes: Changes;
   engine: Engine;
+  usageLog: UsageLog;
   ticketKey: Buffer;
   isReady: () => boolean;
 };
 
 /** Everything the API answers: each slice's calls, the reference, the operator's pages. */
 export async function createApp(house: House) {
-  const { config, log, sql, settleSql, validateSql, transactions, changes, engine, ticketKey } = house;
+  const { config, log, sql, settleSql, validateSql, transactions, changes, engine, usageLog, ticketKey } =
+    house;
   const requireKey = createKeyCheck(config.OPERATOR_KEY);
   const requestLog = createRequestLog(log);
   const router = createRouter({
@@ -61,8 +64,8 @@ export async function createApp(house: House) {
     onError,
   });
   mountCodes(router, { sql, grant: claims.grant, issueTicket: claims.issueTicket, onError });
-  mountValidations(router, { validateSql, changes, record: () => {} });
-  mountOperations(router, { sql, engine, isReady: house.isReady });
+  mountValidations(router, { sql, validateSql, changes, record: usageLog.record });
+  mountOperations(router, { sql, engine, usageLog, isReady: house.isReady });
   mountDocs(router);
   const board = createBoardApp({
     engine,

@@ -8,7 +8,7 @@ import { serve } from '@claimline/http/serve';
 import { pause } from '@claimline/kernel/backoff';
 import { openEngine } from '@claimline/queue/open';
 import { metrics } from '@claimline/telemetry/metrics';
-import { validateSettings } from '@claimline/validations';
+import { openUsageLog, validateSettings } from '@claimline/validations';
 import type { Running, Setting } from '../process.ts';
 import { requireDatabaseUrl } from '../process.ts';
 import { createApp } from './app.ts';
@@ -78,6 +78,9 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
   );
   closers.push('queue', () => engine.close());
 
+  const usageLog = openUsageLog({ url: databaseUrl, dataDir: config.DATA_DIR, onError });
+  closers.push('usage log', () => usageLog.close());
+
   let isReady = true;
   const ticketKey = await readTicketKey(sql);
   const { fetch, release } = await createApp({
@@ -89,6 +92,7 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     transactions,
     changes,
     engine,
+    usageLog,
     ticketKey,
     isReady: () => isReady,
   });

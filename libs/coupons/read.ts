@@ -55,6 +55,7 @@ export async function readStats(sql: Sql, name: string): Promise<CouponStats> {
   const [row] = await sql<Counted[]>`
     select
       amount as total, remaining_amount - used_up.unheld as available, claimed_count as claims,
+      (select coalesce(sum(attempts), 0)::int8 from validation_counts where coupon_id = coupons.id) as validations,
       has_book and coalesce(ends_at <= now(), false) as has_expired,
       (select count(*) from assignments
         where status = 'locked' and locked_until > now() and coupon_id = coupons.id) - used_up.locked as locked,
@@ -75,13 +76,14 @@ export async function readStats(sql: Sql, name: string): Promise<CouponStats> {
   const state = has_expired
     ? { available: 0, assigned: 0, locked: 0, expired: total - redeemed }
     : { assigned: total - counted.available - counted.locked - redeemed, expired: 0 };
-  return { ...counted, ...state, validations: 0 };
+  return { ...counted, ...state };
 }
 
 type Counted = {
   total: number;
   available: number;
   claims: number;
+  validations: number;
   has_expired: boolean;
   locked: number;
   redeemed: number;

@@ -179,6 +179,53 @@ create table refusals (
   constraint refusals_pkey PRIMARY KEY (ticket)
 );
 
+create table validation_counts (
+  coupon_id uuid not null,
+  bucket smallint not null,
+  reason text not null,
+  min_us integer not null,
+  max_us integer not null,
+  total_us bigint not null,
+  attempts bigint not null,
+  removed bigint not null default 0,
+  constraint validation_counts_pkey PRIMARY KEY (coupon_id, reason, bucket)
+) with (fillfactor=70);
+
+create table validation_dead_letters (
+  id uuid not null,
+  created_at timestamp with time zone not null default now(),
+  attempts integer not null,
+  error text not null,
+  rows text not null,
+  constraint validation_dead_letters_pkey PRIMARY KEY (id)
+);
+
+create table validation_writers (
+  id uuid not null,
+  batches bigint not null,
+  written_at timestamp with time zone not null default now(),
+  constraint validation_writers_pkey PRIMARY KEY (id)
+) with (fillfactor=50);
+
+create table validations (
+  id bigint not null generated always as identity,
+  created_at timestamp with time zone not null,
+  order_value bigint not null,
+  discount_amount bigint,
+  final_amount bigint,
+  coupon_id uuid,
+  response_us integer not null,
+  valid boolean generated always as ((reason IS NULL)) stored,
+  reason text,
+  code text not null,
+  coupon_name text,
+  user_id text not null,
+  order_id text,
+  address text,
+  agent text,
+  constraint validations_pkey PRIMARY KEY (id)
+);
+
 CREATE INDEX assignments_locked_until ON public.assignments USING btree (locked_until) WHERE (status = 'locked'::text);
 
 CREATE INDEX assignments_redeemed ON public.assignments USING btree (coupon_id) WHERE (status = 'redeemed'::text);
@@ -202,6 +249,10 @@ CREATE UNIQUE INDEX redemptions_person ON public.redemptions USING btree (coupon
 CREATE INDEX redemptions_user ON public.redemptions USING btree (user_id, id);
 
 CREATE INDEX refusals_decided_at ON public.refusals USING btree (decided_at);
+
+CREATE INDEX validations_by_coupon ON public.validations USING btree (coupon_id, ((- id))) WHERE (coupon_id IS NOT NULL);
+
+CREATE INDEX validations_by_user ON public.validations USING btree (user_id, ((- id)));
 
 CREATE OR REPLACE FUNCTION public.assignments_after_delete()
  RETURNS trigger
@@ -483,6 +534,15 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.validation_bucket(response_us integer)
+ RETURNS smallint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  select floor(2 * ln(greatest(response_us, 1)::double precision) / ln(2::double precision) + 1e-9)::smallint
+$function$
+;
+
 CREATE TRIGGER assignments_deleted AFTER DELETE ON public.assignments REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION assignments_after_delete();
 
 CREATE TRIGGER claims_changed AFTER UPDATE ON public.claims FOR EACH ROW WHEN ((((old.user_id IS DISTINCT FROM new.user_id) OR (old.coupon_name IS DISTINCT FROM new.coupon_name)) OR (old.ordinal IS DISTINCT FROM new.ordinal))) EXECUTE FUNCTION claims_after_update();
@@ -558,3 +618,19 @@ comment on column public.redemptions.claim_id is 'Null for a use of a public cod
 comment on column public.redemptions.ordinal is 'The how-manieth use of this person of this coupon''s public codes, from 1; null for a use of a personal code.';
 
 comment on table public.refusals is 'Tickets that ended without a claim; kept for a while so that they can be read.';
+
+comment on table public.validation_counts is 'Attempts since the coupon was created, by reason (empty when valid) and response time.';
+
+comment on column public.validation_counts.bucket is 'validation_bucket of the response time.';
+
+comment on column public.validation_counts.removed is 'Attempts that are counted, and no longer in the log.';
+
+comment on column public.validation_dead_letters.rows is 'The attempts as JSON, oldest first; a text, so that nothing in it can be refused.';
+
+comment on column public.validation_writers.batches is 'The number of the last batch that this process wrote or put aside.';
+
+comment on table public.validations is 'Every validation that was answered; money in minor units, reason null when valid.';
+
+comment on column public.validations.created_at is 'When it was answered, by this database''s clock as the process knew it.';
+
+comment on column public.validations.id is 'The order in which attempts were written; of one process, in which they were answered.';

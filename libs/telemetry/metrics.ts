@@ -86,6 +86,23 @@ export const metrics = {
     buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
     registers,
   }),
+  validationLogRows: new Counter({
+    name: 'claimline_validation_log_rows_total',
+    help: 'Validations that were answered, by what became of their row: written, put aside, dropped.',
+    labelNames: ['fate'],
+    registers,
+  }),
+  validationLogBacklog: new Gauge({
+    name: 'claimline_validation_log_backlog',
+    help: 'Validations that were answered and are not in the log yet.',
+    registers,
+  }),
+  validationLogSeconds: new Histogram({
+    name: 'claimline_validation_log_write_seconds',
+    help: 'Time to write a batch into the usage log.',
+    buckets: secondsBuckets,
+    registers,
+  }),
   lanesOpen: new Gauge({ name: 'claimline_lanes_open', help: 'Lanes open in this worker.', registers }),
   jobsDead: new Counter({
     name: 'claimline_jobs_dead_total',

@@ -34,6 +34,8 @@ export type Attempt = {
   final_amount: number | null;
   /** Of every code that exists, also where it is not good; null where there is no such code. */
   coupon_name: string | null;
+  /** The identity of that coupon, a UUID: by it the log is kept, so that a name that comes back begins anew. */
+  coupon_id: string | null;
   address: string | null;
   agent: string | null;
   /** With fractions, from the beginning of the work to its answer. */

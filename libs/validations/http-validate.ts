@@ -39,7 +39,12 @@ const answer = z
   ])
   .meta({ id: 'Validation' });
 
-const unknown: Verdict = { reason: 'code_not_found', coupon_name: null, discount_amount: null };
+const unknown: Verdict = {
+  reason: 'code_not_found',
+  coupon_name: null,
+  coupon_id: null,
+  discount_amount: null,
+};
 
 type House = {
   validate: Validate;
@@ -71,7 +76,7 @@ export function mountValidating(router: Router, { validate, record, nowMs }: Hou
       const code = toStored(body.code);
       const asked = { userId: user_id, orderValue: order_value, orderId: order_id, session };
       const verdict = code === null ? unknown : await validate({ code, ...asked });
-      const { reason, coupon_name, discount_amount } = verdict;
+      const { reason, coupon_name, coupon_id, discount_amount } = verdict;
       const final_amount = discount_amount === null ? null : order_value - discount_amount;
       const valid = reason === null;
       counters.get(reason)?.inc();
@@ -85,6 +90,7 @@ export function mountValidating(router: Router, { validate, record, nowMs }: Hou
         discount_amount,
         final_amount,
         coupon_name,
+        coupon_id,
         address: addressOf(c),
         agent: agentOf(c),
         response_ms: performance.now() - startedMs,

@@ -2,7 +2,7 @@
 --
 -- Params: $1 text[] codes as they are stored, $2 text[] user ids, $3 bigint[] order values in minor units,
 --         $4 text[] order ids or null, $5 text[] sessions or null: one validation at the same place of each
--- Returns: a row for each, in their order (reason, coupon_name, discount_amount, ...): a reason out of the closed
+-- Returns: a row for each, in their order (reason, coupon_name, coupon_id, discount_amount): a reason out of the closed
 --          list, or null where the code is good; the first that applies. The amount only where it is good.
 --
 -- Whoever asks at the same time is answered by one statement, so that nothing has to be remembered, and nothing
@@ -12,6 +12,7 @@
 select
   judged.reason,
   name as coupon_name,
+  coupon.id as coupon_id,
   case when reason is null then coalesce(discount_amount(discount, order_value), 0) end as discount_amount
 from unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[]) with ordinality
   as asked (code, user_id, order_value, order_id, session, place)

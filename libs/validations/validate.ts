@@ -30,10 +30,10 @@ export type Asked = {
   session: string | null;
 };
 
-/** A reason, or the discount of a code that is good, in minor units. The coupon's name where there is such a code. */
+/** A reason, or the discount of a code that is good, in minor units. The coupon where there is such a code. */
 export type Verdict =
-  | { reason: null; coupon_name: string; discount_amount: number }
-  | { reason: Reason; coupon_name: string | null; discount_amount: null };
+  | { reason: null; coupon_name: string; coupon_id: string; discount_amount: number }
+  | { reason: Reason; coupon_name: string | null; coupon_id: string | null; discount_amount: null };
 
 export type Validate = (asked: Asked) => Promise<Verdict>;
 
