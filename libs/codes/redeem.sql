@@ -55,7 +55,7 @@ judged as materialized (
     id, name, claim_id, public, code_status as status, locked_until, uses, uses_of_person, redeemed_at,
     max_redemptions_per_code as max_redemptions,
     coalesce(uses + 1 >= max_redemptions_per_code, false) as is_final,
-    case when discount is not null then discount_amount(discount, $5::bigint) end as discount_amount
+    discount_amount(discount, $5::bigint) as discount_amount
   from (select) as always left join counted on true
 ),
 used as (

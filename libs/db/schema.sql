@@ -472,14 +472,16 @@ CREATE OR REPLACE FUNCTION public.discount_amount(discount jsonb, order_value bi
  LANGUAGE sql
  IMMUTABLE
 AS $function$
-  select least(
-    order_value,
-    (discount ->> 'max_amount')::bigint,
-    case discount ->> 'type'
-      when 'percentage' then floor(order_value * (discount ->> 'value')::numeric / 100 + 0.5)::bigint
-      when 'fixed' then (discount ->> 'value')::bigint
-    end
-  )
+  select case when discount is not null and order_value is not null then
+    least(
+      order_value,
+      (discount ->> 'max_amount')::bigint,
+      case discount ->> 'type'
+        when 'percentage' then floor(order_value * (discount ->> 'value')::numeric / 100 + 0.5)::bigint
+        when 'fixed' then (discount ->> 'value')::bigint
+      end
+    )
+  end
 $function$
 ;
 

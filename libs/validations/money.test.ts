@@ -103,6 +103,13 @@ test.each([
   expect(await discountAmounts([[discount, orderValue]])).toEqual([amount]);
 });
 
+test('without a discount, or without a value, there is no amount', async () => {
+  const [row] = await sql`
+    select discount_amount(null, 100) as of_nothing,
+      discount_amount('{"type": "fixed", "value": 5, "currency": "EUR"}', null) as off_nothing`;
+  expect(row).toEqual({ of_nothing: null, off_nothing: null });
+});
+
 test.each([
   {},
   { type: 'percentage', value: 0 },

@@ -7,8 +7,8 @@
 --
 -- Whoever asks at the same time is answered by one statement, so that nothing has to be remembered, and nothing
 -- that is remembered can be out of date. Plan: for each validation a look into the indexes on codes, coupons,
--- assignments and, where they matter, redemptions; laterals keep the planner from joining whole tables while
--- they are small, which a prepared statement would stay with.
+-- assignments and, where they matter, redemptions. Laterals and scalar subqueries, because the planner would join
+-- or hash whole tables while they are small, and a prepared statement stays with that.
 select
   judged.reason,
   name as coupon_name,
@@ -35,14 +35,14 @@ cross join lateral (
     when public and stored.redemption_count + coalesce(held.redemption_count, 0) >= max_redemptions_per_code
       then 'exhausted'
     when order_value < (discount ->> 'minimum_order_value')::bigint then 'minimum_not_met'
-    when order_id is not null and exists (select from redemptions where redemptions.order_id = asked.order_id)
-      then 'order_already_used'
+    when (select true from redemptions where redemptions.order_id = asked.order_id limit 1) then 'order_already_used'
     when not public and held.user_id is distinct from asked.user_id then 'not_assigned_to_user'
     when not public and (held.status = 'redeemed'
       or held.redemption_count + stored.redemption_count >= max_redemptions_per_code) then 'already_used'
     when public and per_user_limit <= (
-      select max(ordinal) from redemptions
+      select ordinal from redemptions
       where redemptions.coupon_id = coupon.id and redemptions.user_id = asked.user_id and ordinal is not null
+      order by ordinal desc limit 1
     ) then 'user_limit_reached'
     when not public and locked_until > now() and lock_session is distinct from session then 'locked'
   end as reason

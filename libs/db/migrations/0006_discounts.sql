@@ -31,6 +31,20 @@ $$;
 
 alter table coupons add constraint coupons_discount_check check (discount is null or is_discount(discount));
 
+-- As it was, and null without a discount or an order's value: least() passes over what is null, and gave all of it.
+create or replace function discount_amount(discount jsonb, order_value bigint) returns bigint immutable language sql as $$
+  select case when discount is not null and order_value is not null then
+    least(
+      order_value,
+      (discount ->> 'max_amount')::bigint,
+      case discount ->> 'type'
+        when 'percentage' then floor(order_value * (discount ->> 'value')::numeric / 100 + 0.5)::bigint
+        when 'fixed' then (discount ->> 'value')::bigint
+      end
+    )
+  end
+$$;
+
 alter table codes add column redemption_count integer not null default 0 check (redemption_count >= 0);
 
 comment on column codes.redemption_count is 'Uses of a public code; those of a personal one are counted by its assignment.';
