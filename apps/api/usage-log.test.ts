@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { closePool, openPool, type Sql } from '@claimline/db/pool';
 import { openTransactions, transaction } from '@claimline/db/transaction';
+import { listDeadLetters } from '@claimline/validations';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createProcessDatabase, type Process, startProcess } from '../testing.ts';
 
@@ -123,7 +124,7 @@ test(
 );
 
 test(
-  'told to stop while the log cannot be written, it leaves files, which the command replays once',
+  'told to stop while the log cannot be written, it leaves files, which the command replays',
   async () => {
     const { api, validate } = await startApi();
     const url = database.url;
@@ -135,14 +136,13 @@ test(
     });
     await transactions.close();
     expect(await logged()).toEqual([]);
-    const run = async (...args: string[]) => {
-      const env = { DATABASE_URL: database.url, DATA_DIR: dataDir };
-      const cli = startProcess('cli', env, { args: ['validations', 'dead-letters', ...args] });
-      return { code: (await cli.exited).code, stdout: cli.stdout() };
-    };
-    expect(await run()).toMatchObject({ code: 1, stdout: expect.stringMatching(/with 150 attempts\n$/) });
-    expect(await run('--replay')).toEqual({ code: 0, stdout: '0 dead letters with 0 attempts\n' });
-    expect(await run('--replay')).toMatchObject({ code: 0 });
+    const letters = await listDeadLetters(sql, dataDir);
+    expect(letters.reduce((sum, one) => sum + one.attempts, 0)).toBe(BATCH + 50);
+    const env = { DATABASE_URL: database.url, DATA_DIR: dataDir };
+    const cli = startProcess('cli', env, { args: ['validations', 'dead-letters', '--replay'] });
+    cli.ready.catch(() => {});
+    expect((await cli.exited).code).toBe(0);
+    expect(cli.stdout()).toBe('0 dead letters with 0 attempts\n');
     expect(await logged()).toEqual(numbers(BATCH + 50));
   },
   timeoutMs,

@@ -3,10 +3,10 @@ import { createTestDatabase, type TestDatabase } from '@claimline/db/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startProcess } from '../testing.ts';
 import { verify } from '../verify.ts';
-import { planBites } from './seed/plan.ts';
+import { assertSizes, planBites } from './seed/plan.ts';
+import { seedDatabase } from './seed.ts';
 
-const sizes = ['--users', '3000', '--coupons', '80', '--codes', '8003'];
-const timeoutMs = 60_000;
+const sizes = { users: 3000, coupons: 80, codes: 8003, seed: 1 };
 const databases: TestDatabase[] = [];
 const pools: Sql[] = [];
 
@@ -18,16 +18,17 @@ async function open() {
   return { url: database.url, sql };
 }
 
-async function seed(url: string, ...args: string[]) {
-  const cli = startProcess('cli', { DATABASE_URL: url }, { args: ['seed', ...args] });
-  const { code } = await cli.exited;
-  return { code, stdout: cli.stdout(), stderr: cli.stderr() };
-}
+const seed = ({ url: databaseUrl, sql }: Awaited<ReturnType<typeof open>>, changes = {}, isBeside = false) =>
+  seedDatabase({ databaseUrl, sql }, { ...sizes, ...changes }, isBeside);
 
 let first: Awaited<ReturnType<typeof open>>;
 beforeAll(async () => {
   first = await open();
-  expect(await seed(first.url, ...sizes)).toMatchObject({ code: 0, stderr: '' });
+  const args = Object.entries(sizes).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const cli = startProcess('cli', { DATABASE_URL: first.url }, { args: ['seed', ...args] });
+  cli.ready.catch(() => {});
+  expect(await cli.exited).toEqual({ code: 0, signal: null });
+  expect(cli.stdout()).toMatch(/^80 coupons with 8003 codes among 3000 people/);
 });
 afterAll(async () => {
   await Promise.all(pools.map(sql => closePool(sql, 1)));
@@ -71,45 +72,41 @@ test('half of the codes are public, the states are those of a real shop, and eve
   expect(report.invariants.filter(one => one.violations > 0 || one.notes > 0)).toEqual([]);
 });
 
-test(
-  'the same seed gives the same data, also when it broke off, and another seed gives others',
-  async () => {
-    const { sql, url } = await open();
-    // What a crash leaves: whole bites.
-    const bites = planBites({ users: 3000, coupons: 80, codes: 8003, seed: 1 });
-    expect(bites.map(bite => bite[0]?.name)).toEqual(['seed-1-000000', 'seed-1-000049']);
-    expect((await seed(url, ...sizes)).code).toBe(0);
-    await sql`delete from claims where coupon_name >= 'seed-1-000049'`;
-    await sql`delete from redemptions where coupon_name >= 'seed-1-000049'`;
-    await sql`delete from code_audit where claim_id not in (select id from claims)`;
-    await sql`delete from coupons where name >= 'seed-1-000049'`;
-    expect(await digest(sql)).not.toEqual(await digest(first.sql));
-    expect((await seed(url, ...sizes)).code).toBe(0);
-    expect(await digest(sql)).toEqual(await digest(first.sql));
-    const other = await open();
-    await seed(other.url, ...sizes, '--seed', '2');
-    expect((await digest(other.sql))[0]?.assignments).not.toEqual((await digest(first.sql))[0]?.assignments);
-  },
-  timeoutMs,
-);
+test('the same seed gives the same data, also when it broke off, and another seed gives others', async () => {
+  const again = await open();
+  const { sql } = again;
+  await seed(again);
+  // What a crash leaves: whole bites.
+  expect(planBites(sizes).map(bite => bite[0]?.name)).toEqual(['seed-1-000000', 'seed-1-000049']);
+  await sql`delete from claims where coupon_name >= 'seed-1-000049'`;
+  await sql`delete from redemptions where coupon_name >= 'seed-1-000049'`;
+  await sql`delete from code_audit where claim_id not in (select id from claims)`;
+  await sql`delete from coupons where name >= 'seed-1-000049'`;
+  expect(await digest(sql)).not.toEqual(await digest(first.sql));
+  await seed(again);
+  expect(await digest(sql)).toEqual(await digest(first.sql));
+  const other = await open();
+  await seed(other, { seed: 2 });
+  expect((await digest(other.sql))[0]?.assignments).not.toEqual((await digest(first.sql))[0]?.assignments);
+});
 
-test('refuses other data unless told, other sizes, and sizes that cannot be', async () => {
-  const { url, sql } = first;
-  await sql`insert into coupons (name, amount) values ('mine', 1)`;
-  expect(await seed(url, ...sizes)).toMatchObject({
-    code: 1,
-    stderr: expect.stringContaining('coupon "mine"'),
-  });
-  expect(await seed(url, ...sizes, '--beside')).toMatchObject({ code: 0 });
-  const sizedOtherwise = ['--users', '3000', '--coupons', '80', '--codes', '9000', '--beside'];
-  expect(await seed(url, ...sizedOtherwise)).toMatchObject({
-    code: 1,
-    stderr: expect.stringContaining('other sizes'),
-  });
-  const few = ['--users', '10', '--coupons', '1', '--codes', '11', '--seed', '3'];
-  expect(await seed(url, ...few)).toMatchObject({ code: 1, stderr: expect.stringContaining('--users') });
-  expect(await seed(url, '--users', 'x')).toMatchObject({
-    code: 1,
-    stderr: expect.stringContaining('--users'),
-  });
+test('refuses other data unless told, other sizes, and what is there in part', async () => {
+  const own = await open();
+  const small = { coupons: 8, codes: 80 };
+  await own.sql`insert into coupons (name, amount) values ('mine', 1)`;
+  await expect(seed(own, small)).rejects.toThrow('coupon "mine"');
+  await seed(own, small, true);
+  await expect(seed(own, { ...small, codes: 81 }, true)).rejects.toThrow('other sizes');
+  await own.sql`delete from coupons where name = 'seed-1-000001'`;
+  await expect(seed(own, small, true)).rejects.toThrow('only 7 are left');
+});
+
+test.each([
+  [{ users: 0 }, '--users must be'],
+  [{ codes: 1.5 }, '--codes must be'],
+  [{ seed: Number.NaN }, '--seed must be'],
+  [{ codes: 79 }, '--codes must be at least --coupons'],
+  [{ users: 100 }, '--users must be at least the codes of a coupon'],
+])('%j is refused with what is wrong', (changes, said) => {
+  expect(() => assertSizes({ ...sizes, ...changes })).toThrow(said);
 });

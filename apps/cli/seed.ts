@@ -12,24 +12,38 @@ export type SeedOptions = { users: string; coupons: string; codes: string; seed:
 const WORK_MEMORY = '128MB';
 const MARK = 'seeded';
 
-/**
- * `claimline seed`: fills the database with coupons, codes, claims and uses as if they had come about, to try
- * and to measure on. What is there already of the same seed is left as it is, so it may be run again after a crash.
- */
+/** `claimline seed`. */
 export async function runSeed(options: SeedOptions): Promise<void> {
-  const { users, coupons, codes, seed } = options;
+  const { users, coupons, codes, seed, beside: isBeside = false } = options;
   const sizes = { users: Number(users), coupons: Number(coupons), codes: Number(codes), seed: Number(seed) };
   assertSizes(sizes);
   await withStores(async ({ databaseUrl, sql }) => {
-    const seconds = await oneAtATime(databaseUrl, 'seed', async () => {
-      await assertRoom(sql, sizes, options.beside === true);
-      return fill(sql, databaseUrl, sizes);
-    });
-    if (seconds === undefined) throw new Error('another process is seeding this database');
+    const seconds = await seedDatabase({ databaseUrl, sql }, sizes, isBeside);
     process.stdout.write(
       `${sizes.coupons} coupons with ${sizes.codes} codes among ${sizes.users} people, in ${seconds.toFixed(1)} s\n`,
     );
   });
+}
+
+/**
+ * Fills a database with coupons, codes, claims and uses as if they had come about, to try and to measure on. What
+ * is there already of the same seed is left as it is, so it may be run again after a crash. Answers with the
+ * seconds it took.
+ *
+ * @param isBeside also where there is other data, which is left alone
+ * @throws Error when that is refused, or another process is at it
+ */
+export async function seedDatabase(
+  { databaseUrl, sql }: { databaseUrl: string; sql: Sql },
+  sizes: SeedSizes,
+  isBeside: boolean,
+): Promise<number> {
+  const seconds = await oneAtATime(databaseUrl, 'seed', async () => {
+    await assertRoom(sql, sizes, isBeside);
+    return fill(sql, databaseUrl, sizes);
+  });
+  if (seconds === undefined) throw new Error('another process is seeding this database');
+  return seconds;
 }
 
 /** Refuses what would mix with the data of somebody, or with a seed of other sizes. */
