@@ -33,8 +33,8 @@ function toMatcher(pattern: unknown): unknown {
 onEachEngine(
   {},
   stack => {
-    test('docs/codes.md: every command prints what stands there', async () => {
-      const steps = await readSteps('docs/codes.md');
+    test.each(['docs/codes.md', 'docs/validations.md'])('%s: every command prints what stands there', async path => {
+      const steps = await readSteps(path);
       const script = steps.map(({ command }) => `${command}\necho; echo '${END}'`).join('\n');
       const cwd = await mkdtemp(join(tmpdir(), 'claimline-docs-'));
       const here = script.replaceAll('http://localhost:3000', stack().api);
