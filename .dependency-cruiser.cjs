@@ -8,12 +8,15 @@ const SLICES = {
   claims: ['coupons'],
   codes: ['claims', 'coupons'],
   validations: ['codes', 'coupons'],
+  webhooks: ['claims'],
 };
 const FENCES = {
   bullmq: '^(libs/queue|loadtest/baselines)/',
   'ioredis|pg|@bull-board/.*': '^libs/queue/',
   postgres: '^(libs/db|loadtest/baselines)/',
   commander: '^apps/cli/',
+  undici: '^libs/webhooks/send\\.ts$',
+  standardwebhooks: '^libs/webhooks/.*\\.test(suite)?\\.ts$',
 };
 
 const inside = names => `^libs/(${names.join('|')})/`;

@@ -16,6 +16,8 @@ import type { Engine } from '@claimline/queue/engine';
 import type { Logger } from '@claimline/telemetry/log';
 import type { UsageLog } from '@claimline/validations';
 import { mountValidations } from '@claimline/validations/http';
+import { parseAllowList, type Seal } from '@claimline/webhooks';
+import { mountWebhooks } from '@claimline/webhooks/http';
 import type { HttpBindings } from '@hono/node-server';
 import type { Config } from '../config.ts';
 import { BASE, createBoardApp } from './board.ts';
@@ -35,6 +37,8 @@ export type House = {
   engine: Engine;
   usageLog: UsageLog;
   ticketKey: Buffer;
+  /** Of webhook secrets. */
+  seal: Seal;
   isReady: () => boolean;
 };
 
@@ -66,6 +70,12 @@ export async function createApp(house: House) {
   mountCodes(router, { sql, grant: claims.grant, issueTicket: claims.issueTicket, onError });
   mountValidations(router, { sql, validateSql, changes, record: usageLog.record });
   mountOperations(router, { sql, engine, usageLog, isReady: house.isReady });
+  const webhooks = mountWebhooks(router, {
+    sql,
+    seal: house.seal,
+    allow: parseAllowList(config.WEBHOOK_ALLOW_HOSTS ?? ''),
+    totalMs: config.WEBHOOK_TIMEOUT_SECONDS * 1000,
+  });
   mountDocs(router);
   const board = createBoardApp({
     engine,
@@ -78,6 +88,7 @@ export async function createApp(house: House) {
     fetch: (request: Request, env: HttpBindings) =>
       env.incoming.url?.startsWith(BASE) ? board.fetch(request, env) : router.fetch(request, env),
     release: claims.release,
+    closeWebhooks: webhooks.close,
   };
 }
 

@@ -33,18 +33,21 @@ function toMatcher(pattern: unknown): unknown {
 onEachEngine(
   {},
   stack => {
-    test('docs/codes.md: every command prints what stands there', async () => {
-      const steps = await readSteps('docs/codes.md');
-      const script = steps.map(({ command }) => `${command}\necho; echo '${END}'`).join('\n');
-      const cwd = await mkdtemp(join(tmpdir(), 'claimline-docs-'));
-      const here = script.replaceAll('http://localhost:3000', stack().api);
-      const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', here], { cwd });
-      await rm(cwd, { recursive: true });
-      const outputs = stdout.split(`${END}\n`).map(output => output.trim());
-      expect(steps.length).toBeGreaterThan(10);
-      for (const [i, { command, printed }] of steps.entries())
-        if (printed) expect(JSON.parse(outputs[i] ?? ''), command).toEqual(toMatcher(printed));
-    });
+    test.each(['docs/codes.md', 'docs/validations.md'])(
+      '%s: every command prints what stands there',
+      async path => {
+        const steps = await readSteps(path);
+        const script = steps.map(({ command }) => `${command}\necho; echo '${END}'`).join('\n');
+        const cwd = await mkdtemp(join(tmpdir(), 'claimline-docs-'));
+        const here = script.replaceAll('http://localhost:3000', stack().api);
+        const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', here], { cwd });
+        await rm(cwd, { recursive: true });
+        const outputs = stdout.split(`${END}\n`).map(output => output.trim());
+        expect(steps.length).toBeGreaterThan(10);
+        for (const [i, { command, printed }] of steps.entries())
+          if (printed) expect(JSON.parse(outputs[i] ?? ''), command).toEqual(toMatcher(printed));
+      },
+    );
   },
   ['postgres'],
 );

@@ -3,7 +3,8 @@ import { sqlFile } from '@claimline/db/sql-file';
 import { AppError } from '@claimline/kernel/error';
 import { type Caller, type Judged, orRefuse } from './verdict.ts';
 
-const redeemStatement = sqlFile(import.meta.url, './redeem.sql');
+const personalStatement = sqlFile(import.meta.url, './redeem.sql');
+const publicStatement = sqlFile(import.meta.url, './redeem-public.sql');
 
 export const redeemLimits = {
   /** Tries of one use; each that fails means that another use of the same person or order got on. */
@@ -37,24 +38,21 @@ export async function redeemCode(
   { actor, address, agent }: Caller,
 ): Promise<Redeemed> {
   const metadata = use.metadata === undefined ? null : JSON.stringify(use.metadata);
-  const args = [
-    use.code,
-    use.userId,
-    use.session,
-    use.orderId,
-    use.orderValue,
-    actor,
-    address,
-    agent,
-    metadata,
-  ];
+  const { code, userId, session, orderId, orderValue } = use;
+  const rest = [orderId, orderValue, actor, address, agent, metadata];
+  let isPublic = false;
   for (let tries = 1; tries <= redeemLimits.triesMost; tries++) {
-    const [row] = await sql.unsafe<Answered[]>(redeemStatement, args, { prepare: true });
-    if (row?.verdict !== 'again') return orRefuse('redeem', row as Redeemed | undefined);
+    const [row] = await (isPublic
+      ? sql.unsafe<Answered[]>(publicStatement, [code, userId, ...rest], { prepare: true })
+      : sql.unsafe<Answered[]>(personalStatement, [code, userId, session, ...rest], { prepare: true }));
+    if (row?.verdict === 'public') isPublic = true;
+    else if (row?.verdict === 'personal') isPublic = false;
+    else if (row?.verdict !== 'again') return orRefuse('redeem', row as Redeemed | undefined);
   }
   throw new AppError('unavailable', 'this person uses too many codes at once, try again', {
     retryAfterSeconds: 1,
   });
 }
 
-type Answered = Redeemed | { verdict: 'again' };
+/** Where nothing was done yet: which statement is for this code, or the same once more. */
+type Answered = Redeemed | { verdict: 'public' | 'personal' | 'again' };

@@ -78,9 +78,9 @@ export const queueLimits = {
   /** Kept for the board. 100 full trains of 500 claims are about 7 MB a lane. */
   completedKept: { count: 100, age: 3600 },
   failedKept: { count: 5000, age: 7 * 24 * 3600 },
-  /** A dead worker's jobs are taken over when the lock has run out and a check has seen it: 7.5 s at most. */
-  lockMs: 5000,
-  stalledCheckMs: 2500,
+  /** A dead worker's jobs are taken over when the lock has run out and a check has seen it: 5.5 s at most. */
+  lockMs: 4000,
+  stalledCheckMs: 1500,
   /** A job that took its worker down this often is poison. */
   stalledMost: 20,
   /** After an error of the store a lane tries again after this (BullMQ's default is 15 s). */

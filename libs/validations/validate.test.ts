@@ -30,6 +30,7 @@ test('a code that nobody stored is not found', async () => {
   expect(await judgeOne(database.validateSql, { code: 'NONE' })).toEqual({
     reason: 'code_not_found',
     coupon_name: null,
+    coupon_id: null,
     discount_amount: null,
   });
 });
