@@ -54,7 +54,10 @@ export const settings = {
     'Redis 6.2 or newer, maxmemory-policy noeviction. Without it the queue is in Postgres too, at a fraction of the speed.',
     true,
   ),
-  DATA_DIR: setting(z.string().default('.data'), 'Where the embedded Postgres keeps its data.'),
+  DATA_DIR: setting(
+    z.string().default('.data'),
+    'Where the embedded Postgres keeps its data, and what of the log of validations no database took.',
+  ),
   LOG_LEVEL: setting(
     z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
     'Least level of the JSON log on standard output.',
@@ -83,6 +86,10 @@ export const settings = {
   REFUSALS_KEPT_DAYS: setting(
     wholeNumber({ min: 1, max: 3650, fallback: 30 }),
     'How long the ticket of a refused claim can be read. Claims are kept for ever.',
+  ),
+  VALIDATION_LOG_DAYS: setting(
+    wholeNumber({ min: 1, max: 3650, fallback: 90 }),
+    'How long the row of a validation is kept. Statistics are kept as long as their coupon.',
   ),
   VERIFY_SECONDS: setting(
     wholeNumber({ min: 0, max: 86_400, fallback: 900 }),

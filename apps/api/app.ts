@@ -14,6 +14,8 @@ import { AppError } from '@claimline/kernel/error';
 import { isQueueAway } from '@claimline/queue/away';
 import type { Engine } from '@claimline/queue/engine';
 import type { Logger } from '@claimline/telemetry/log';
+import type { UsageLog } from '@claimline/validations';
+import { mountValidations } from '@claimline/validations/http';
 import { complaintAboutUrl, countDeliveries, parseAllowList, type Seal } from '@claimline/webhooks';
 import { mountWebhooks } from '@claimline/webhooks/http';
 import type { HttpBindings } from '@hono/node-server';
@@ -28,9 +30,12 @@ export type House = {
   sql: Sql;
   /** For the settle statement. */
   settleSql: Sql;
+  /** For the statement that validates. */
+  validateSql: Sql;
   transactions: Transactions;
   changes: Changes;
   engine: Engine;
+  usageLog: UsageLog;
   ticketKey: Buffer;
   /** Of webhook secrets. */
   seal: Seal;
@@ -39,7 +44,8 @@ export type House = {
 
 /** Everything the API answers: each slice's calls, the reference, the operator's pages. */
 export async function createApp(house: House) {
-  const { config, log, sql, settleSql, transactions, changes, engine, ticketKey } = house;
+  const { config, log, sql, settleSql, validateSql, transactions, changes, engine, usageLog, ticketKey } =
+    house;
   const requireKey = createKeyCheck(config.OPERATOR_KEY);
   const requestLog = createRequestLog(log);
   const router = createRouter({
@@ -64,13 +70,15 @@ export async function createApp(house: House) {
     onError,
   });
   mountCodes(router, { sql, grant: claims.grant, issueTicket: claims.issueTicket, onError });
+  mountValidations(router, { sql, validateSql, changes, record: usageLog.record });
+  const count = () => countDeliveries(sql);
+  mountOperations(router, { sql, engine, usageLog, isReady: house.isReady, count });
   const webhooks = mountWebhooks(router, {
     sql,
     seal: house.seal,
     allow,
     totalMs: config.WEBHOOK_TIMEOUT_SECONDS * 1000,
   });
-  mountOperations(router, { sql, engine, isReady: house.isReady, count: () => countDeliveries(sql) });
   mountDocs(router);
   const board = createBoardApp({
     engine,

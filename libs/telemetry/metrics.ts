@@ -74,6 +74,35 @@ export const metrics = {
     labelNames: ['action', 'verdict'],
     registers,
   }),
+  validations: new Counter({
+    name: 'claimline_validations_total',
+    help: 'Validations by result: valid, or the reason why not.',
+    labelNames: ['result'],
+    registers,
+  }),
+  validationLookups: new Histogram({
+    name: 'claimline_validation_lookups',
+    help: 'Validations that were answered by one statement.',
+    buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
+    registers,
+  }),
+  validationLogRows: new Counter({
+    name: 'claimline_validation_log_rows_total',
+    help: 'Validations that were answered, by what became of their row: written, put aside, dropped.',
+    labelNames: ['fate'],
+    registers,
+  }),
+  validationLogBacklog: new Gauge({
+    name: 'claimline_validation_log_backlog',
+    help: 'Validations that were answered and are not in the log yet.',
+    registers,
+  }),
+  validationLogSeconds: new Histogram({
+    name: 'claimline_validation_log_write_seconds',
+    help: 'Time to write a batch into the usage log.',
+    buckets: secondsBuckets,
+    registers,
+  }),
   webhookAttempts: new Counter({
     name: 'claimline_webhook_attempts_total',
     help: 'Attempts to deliver by what they came to: delivered, retry, exhausted, gone, receiver; held: the breaker was open.',
