@@ -62,6 +62,8 @@ describe('with OPERATOR_KEY', () => {
     ['DELETE', '/api/webhook-endpoints/ep_x', undefined, 404],
     ['POST', '/api/webhook-endpoints/ep_x/rotate-secret', {}, 404],
     ['POST', '/api/webhook-endpoints/ep_x/test', undefined, 404],
+    ['GET', '/api/validations', undefined, 200],
+    ['GET', '/api/coupons/access/validations/stats', undefined, 200],
     ['GET', '/metrics', undefined, 200],
     ['GET', '/queues', undefined, 200],
     ['GET', '/queues/api/queues', undefined, 200],
