@@ -1,5 +1,6 @@
 import type { OperationNote } from '@claimline/http/openapi-operation';
 import { type ProblemCode, problems } from '@claimline/kernel/error';
+import { reasons } from '@claimline/validations';
 
 /** The tags of the reference, in the order in which a reader should meet them. */
 export const tags = {
@@ -240,6 +241,42 @@ export const operationNotes: Record<string, OperationNote> = {
         final_amount: 4410,
         code: code.code,
         coupon_name: 'SUMMER',
+      },
+    },
+  },
+  listValidations: {
+    answers: {
+      200: {
+        data: [
+          {
+            id: 'val_1',
+            code: code.code,
+            coupon_name: 'SUMMER',
+            user_id: 'ada',
+            order_id: 'order-7',
+            order_value: 4900,
+            valid: false,
+            reason: 'locked',
+            discount_amount: null,
+            final_amount: null,
+            address: '192.0.2.7',
+            agent: 'shop/1.0',
+            response_ms: 1.4,
+            created_at: '2026-12-24T18:05:00.000Z',
+          },
+        ],
+        next_cursor: null,
+      },
+    },
+  },
+  readValidationStats: {
+    answers: {
+      200: {
+        attempts: 3,
+        valid: 2,
+        invalid: 1,
+        by_reason: { ...Object.fromEntries(reasons.map(reason => [reason, 0])), locked: 1 },
+        response_ms: { avg: 1.5, min: 0.9, max: 2.2, p95: 2.2 },
       },
     },
   },

@@ -200,6 +200,19 @@ export const contract: Record<string, Record<number, string[]>> = {
     401: ['unauthorized'],
     503: ['unavailable'],
   },
+  'GET /api/coupons/{name}/validations/stats': {
+    200: [],
+    401: ['unauthorized'],
+    404: ['coupon_not_found'],
+    503: ['unavailable'],
+  },
+  'GET /api/validations': {
+    200: [],
+    400: ['invalid_request'],
+    401: ['unauthorized'],
+    404: ['coupon_not_found'],
+    503: ['unavailable'],
+  },
   'POST /api/validations': {
     200: [],
     400: ['invalid_request'],
