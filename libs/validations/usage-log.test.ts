@@ -171,20 +171,30 @@ test('what cannot be stored is put aside alone, and everything else is written',
   await expectCounted();
 });
 
-test('what cannot be written before the process ends is in a file, and replayed once', async () => {
+test('what finds no room or no time while the database is away is in files, and replayed once', async () => {
   const cluster = await startTestCluster({ migrated: true });
+  const own = openPool({ url: cluster.url, applicationName: 'test' });
   try {
-    const log = open({ closeMs: 300 }, cluster.url);
-    for (const n of numbers(100)) log.record(attemptOf(n));
-    const own = openPool({ url: cluster.url, applicationName: 'test' });
-    await expect.poll(() => logged(own), within).toHaveLength(100);
+    const log = open({ closeMs: 300, waitingHigh: 150 }, cluster.url);
+    const record = (some: number[]) => {
+      for (const n of some) log.record(attemptOf(n));
+    };
+    record(numbers(100));
+    await expect.poll(log.backlog, within).toBe(0);
     await cluster.kill();
-    for (const n of numbers(120, 100)) log.record(attemptOf(n));
+    record(numbers(300, 100));
+    await expect.poll(log.backlog, within).toBe(0);
+    await cluster.restart();
+    record(numbers(100, 400));
+    await expect.poll(log.backlog, within).toBe(0);
+    expect(await logged(own)).toEqual([...numbers(100), ...numbers(100, 400)]);
+    await cluster.kill();
+    record(numbers(20, 500));
     await log.close();
     await cluster.restart();
+
     const letters = await listDeadLetters(own, dataDir);
-    expect(letters.map(one => one.place)).toEqual(letters.map(() => 'file'));
-    expect(letters.reduce((sum, one) => sum + one.attempts, 0)).toBe(120);
+    expect(new Set(letters.map(({ place }) => place))).toEqual(new Set(['file']));
     const replay = async () => {
       let sum = 0;
       await replayDeadLetters(own, dataDir, (_, written) => {
@@ -192,10 +202,11 @@ test('what cannot be written before the process ends is in a file, and replayed 
       });
       return sum;
     };
-    expect([await replay(), await replay()]).toEqual([120, 0]);
-    expect(await logged(own)).toEqual(numbers(220));
-    await closePool(own, 1);
+    expect([await replay(), await replay()]).toEqual([320, 0]);
+    const all = [...numbers(100), ...numbers(100, 400), ...numbers(300, 100), ...numbers(20, 500)];
+    expect(await logged(own)).toEqual(all);
   } finally {
+    await closePool(own, 1);
     await cluster.stop();
   }
 });
