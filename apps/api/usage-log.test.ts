@@ -9,6 +9,8 @@ import { createProcessDatabase, type Process, startProcess } from '../testing.ts
 
 const timeoutMs = 60_000;
 const within = { timeout: 20_000, interval: 20 };
+/** How long the log is locked at least: 20 to see it as an operator would. */
+const LOCKED_SECONDS = Number(process.env.CLAIMLINE_LOCK_SECONDS ?? 0);
 /** What the log writes at once. */
 const BATCH = 100;
 
@@ -119,6 +121,35 @@ test(
     // An answer may be written, and lost with its connection.
     expect(rows).toBeGreaterThanOrEqual(answered);
     expect(rows).toBeLessThanOrEqual(answered + 16);
+  },
+  timeoutMs,
+);
+
+test(
+  'with the table of the log locked it answers as before, and the rows are there afterwards in order',
+  async () => {
+    const { api, validate, backlog } = await startApi();
+    const url = database.url;
+    const transactions = openTransactions({ url, applicationName: 'test', idleInTransactionMs: 0 });
+    let asked = 0;
+    async function ask(seconds: number) {
+      const startedMs = performance.now();
+      const before = asked;
+      while (asked - before < 2 * BATCH || performance.now() - startedMs < seconds * 1000)
+        expect(await validate(asked++)).toBe(200);
+      return ((performance.now() - startedMs) / (asked - before)).toFixed(2);
+    }
+    const usual = await ask(0);
+    await transaction(transactions, async tx => {
+      await tx`lock table validations in access exclusive mode`;
+      const locked = await ask(LOCKED_SECONDS);
+      process.stderr.write(`an answer took ${usual} ms, and ${locked} ms while the log was locked\n`);
+      expect(await backlog()).toBeGreaterThanOrEqual(2 * BATCH);
+    });
+    await transactions.close();
+    await expect.poll(backlog, within).toBeLessThan(BATCH);
+    await api.stop();
+    expect(await logged()).toEqual(numbers(asked));
   },
   timeoutMs,
 );

@@ -75,7 +75,7 @@ export function openUsageLog({ url, dataDir, onError, ...options }: UsageLogOpti
   let writing: Promise<void> | undefined;
 
   function isPressed() {
-    return waiting.length >= limits.waitingHigh;
+    return backlog() >= limits.waitingHigh;
   }
 
   function backlog() {
