@@ -10,5 +10,8 @@ export async function readCallbackSecret(sql: Sql, seal: Seal): Promise<Buffer> 
     insert into installation (key, value) values (${KEY}, ${seal.seal(newSecret(), KEY)}) on conflict (key) do nothing`;
   const [row] = await sql<{ value: string }[]>`select value from installation where key = ${KEY}`;
   if (!row) throw new Error('the secret of callbacks vanished while it was read');
-  return seal.open(row.value, KEY);
+  const sealed = seal.renew(row.value, KEY);
+  if (sealed !== row.value)
+    await sql`update installation set value = ${sealed} where key = ${KEY} and value = ${row.value}`;
+  return seal.open(sealed, KEY);
 }

@@ -13,6 +13,7 @@ import { laneOf } from './lane-name.ts';
 import { type DeliveryJob, queueDue } from './queue-due.ts';
 import { readSeal } from './read-seal.ts';
 import { relayOutbox } from './relay.ts';
+import { renewSecrets } from './renew-secrets.ts';
 import { createRounds } from './rounds.ts';
 import { createSender } from './send.ts';
 import { exhaustDisabled } from './sweep.ts';
@@ -65,6 +66,7 @@ export async function startDeliveries(house: {
   const { signal } = stopping;
   const sender = createSender({ allow: house.allow, totalMs: settings.totalMs });
   const seal = await readSeal(sql, house.secretKeys);
+  await renewSecrets(sql, seal);
   const callbackSecret = await readCallbackSecret(sql, seal);
   const attempts = createAttempts({
     sql,
