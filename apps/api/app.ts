@@ -14,7 +14,7 @@ import { AppError } from '@claimline/kernel/error';
 import { isQueueAway } from '@claimline/queue/away';
 import type { Engine } from '@claimline/queue/engine';
 import type { Logger } from '@claimline/telemetry/log';
-import { parseAllowList, type Seal } from '@claimline/webhooks';
+import { complaintAboutUrl, countDeliveries, parseAllowList, type Seal } from '@claimline/webhooks';
 import { mountWebhooks } from '@claimline/webhooks/http';
 import type { HttpBindings } from '@hono/node-server';
 import type { Config } from '../config.ts';
@@ -50,6 +50,7 @@ export async function createApp(house: House) {
   });
   const onError = (error: Error) => log.error({ err: error }, 'background error');
 
+  const allow = parseAllowList(config.WEBHOOK_ALLOW_HOSTS ?? '');
   const directory = await openDirectory(sql, changes);
   mountCoupons(router, { sql, directory });
   const claims = await mountClaims(router, {
@@ -59,16 +60,17 @@ export async function createApp(house: House) {
     engine,
     directory,
     ticketKey,
+    callbacks: { authorize: requireKey, complaint: url => complaintAboutUrl(url, allow) },
     onError,
   });
   mountCodes(router, { sql, grant: claims.grant, issueTicket: claims.issueTicket, onError });
   const webhooks = mountWebhooks(router, {
     sql,
     seal: house.seal,
-    allow: parseAllowList(config.WEBHOOK_ALLOW_HOSTS ?? ''),
+    allow,
     totalMs: config.WEBHOOK_TIMEOUT_SECONDS * 1000,
   });
-  mountOperations(router, { sql, engine, isReady: house.isReady });
+  mountOperations(router, { sql, engine, isReady: house.isReady, count: () => countDeliveries(sql) });
   mountDocs(router);
   const board = createBoardApp({
     engine,
