@@ -62,6 +62,7 @@ describe('with OPERATOR_KEY', () => {
     ['DELETE', '/api/webhook-endpoints/ep_x', undefined, 404],
     ['POST', '/api/webhook-endpoints/ep_x/rotate-secret', {}, 404],
     ['POST', '/api/webhook-endpoints/ep_x/test', undefined, 404],
+    ['POST', '/api/webhook-callbacks/rotate-secret', {}, 200],
     ['GET', '/api/webhook-endpoints/ep_x/attempts', undefined, 404],
     ['POST', '/api/webhook-endpoints/ep_x/recover', { since: '2026-01-01T00:00:00Z' }, 404],
     ['GET', '/api/webhook-messages', undefined, 200],
