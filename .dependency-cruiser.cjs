@@ -2,8 +2,8 @@
  * The import rules of the house (ARCHITECTURE.md). Imports go down; a slice names its siblings;
  * what we depend on outside is fenced in.
  */
-const GROUND = ['kernel', 'telemetry', 'db', 'queue', 'http'];
-const SLICES = { coupons: [], claims: ['coupons'], codes: ['claims', 'coupons'] };
+const GROUND = ['kernel', 'telemetry', 'db', 'queue', 'http', 'tickets'];
+const SLICES = { coupons: [], claims: ['coupons'], codes: ['claims', 'coupons'], seats: [] };
 const FENCES = {
   bullmq: '^(libs/queue|loadtest/baselines)/',
   'ioredis|pg|@bull-board/.*': '^libs/queue/',

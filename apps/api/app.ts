@@ -14,6 +14,7 @@ import { AppError } from '@claimline/kernel/error';
 import { isQueueAway } from '@claimline/queue/away';
 import type { Engine } from '@claimline/queue/engine';
 import type { Logger } from '@claimline/telemetry/log';
+import { mountTickets } from '@claimline/tickets/http';
 import type { HttpBindings } from '@hono/node-server';
 import type { Config } from '../config.ts';
 import { BASE, createBoardApp } from './board.ts';
@@ -58,6 +59,8 @@ export async function createApp(house: House) {
     onError,
   });
   mountCodes(router, { sql, grant: claims.grant, issueTicket: claims.issueTicket, onError });
+  const stop = new AbortController();
+  mountTickets(router, { sources: [claims.ticketSource], stopping: stop.signal });
   mountOperations(router, { sql, engine, isReady: house.isReady });
   mountDocs(router);
   const board = createBoardApp({
@@ -70,7 +73,11 @@ export async function createApp(house: House) {
   return {
     fetch: (request: Request, env: HttpBindings) =>
       env.incoming.url?.startsWith(BASE) ? board.fetch(request, env) : router.fetch(request, env),
-    release: claims.release,
+    /** Lets everybody go who waits, with the state as it is. */
+    release() {
+      stop.abort();
+      claims.release();
+    },
   };
 }
 

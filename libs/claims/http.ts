@@ -3,18 +3,18 @@ import type { Changes } from '@claimline/db/changes';
 import type { Sql } from '@claimline/db/pool';
 import type { Router } from '@claimline/http/router';
 import type { Engine } from '@claimline/queue/engine';
+import { createTickets } from '@claimline/tickets/ticket';
 import { createClaimVerb } from './claim.ts';
 import { createGate } from './create-gate.ts';
 import { createGrant } from './grant.ts';
 import { mountClaiming } from './http-claim.ts';
 import { mountLists } from './http-lists.ts';
-import { mountTickets } from './http-ticket.ts';
 import { createLoadGate } from './load-gate.ts';
 import { mendLine } from './mend-line.ts';
 import { openOutcomes } from './outcomes.ts';
 import { createLineReader } from './read-line.ts';
 import { createTicketReader } from './read-ticket.ts';
-import { createTickets } from './ticket.ts';
+import { createTicketSource } from './ticket-view.ts';
 import { createTrains } from './train.ts';
 
 /** How often places in line that lead nowhere are looked for where the gate is this process's own. */
@@ -43,11 +43,8 @@ export async function mountClaims(
   const reader = createTicketReader({ sql, gate, engine, tickets, outcomes });
   const trains = createTrains({ directory, changes, gate, loadGate, engine, tickets });
   const verb = createClaimVerb({ directory, gate, tickets, trains, outcomes, reader });
-  const stop = new AbortController();
-  const stopping = stop.signal;
 
   mountClaiming(router, { changes, outcomes, reader, verb });
-  mountTickets(router, { outcomes, reader, verb, stopping });
   mountLists(router, { sql, readLine: createLineReader({ sql, gate }) });
 
   let isMending = false;
@@ -62,10 +59,10 @@ export async function mountClaims(
   return {
     grant: createGrant({ sql: house.settleSql, gate, onError: house.onError }),
     issueTicket: (couponId: string) => tickets.issue(couponId, Date.now(), 1)[0] as string,
+    ticketSource: createTicketSource({ reader, outcomes, tickets }),
     /** Lets everybody go who waits, with the state as it is. */
     release() {
       clearInterval(mender);
-      stop.abort();
       outcomes.release();
     },
   };
