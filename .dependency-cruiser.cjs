@@ -3,12 +3,20 @@
  * what we depend on outside is fenced in.
  */
 const GROUND = ['kernel', 'telemetry', 'db', 'queue', 'http', 'tickets'];
-const SLICES = { coupons: [], claims: ['coupons'], codes: ['claims', 'coupons'], seats: [] };
+const SLICES = {
+  coupons: [],
+  claims: ['coupons'],
+  codes: ['claims', 'coupons'],
+  seats: [],
+  webhooks: ['claims'],
+};
 const FENCES = {
   bullmq: '^(libs/queue|loadtest/baselines)/',
   'ioredis|pg|@bull-board/.*': '^libs/queue/',
   postgres: '^(libs/db|loadtest/baselines)/',
   commander: '^apps/cli/',
+  undici: '^libs/webhooks/send\\.ts$',
+  standardwebhooks: '^libs/webhooks/.*\\.test(suite)?\\.ts$',
 };
 
 const inside = names => `^libs/(${names.join('|')})/`;

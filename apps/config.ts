@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
-import { onOff, parseSettings, type SettingsShape, wholeNumber } from '@claimline/kernel/config';
+import { onOff, parseSettings, type SettingsShape, secondsList, wholeNumber } from '@claimline/kernel/config';
 import { logLevels } from '@claimline/telemetry/log';
+import { parseAllowList, parseSecretKeys } from '@claimline/webhooks';
 import { z } from 'zod';
 
 /** A setting's schema, with what `.env.example` says about it. */
@@ -12,6 +13,20 @@ function setting<Schema extends z.ZodType>(schema: Schema, text: string, isSecre
 function url(schemes: string[]) {
   const message = `must be an address that starts with ${schemes.map(scheme => `${scheme}//`).join(' or ')}`;
   return z.string().refine(text => URL.canParse(text) && schemes.includes(new URL(text).protocol), message);
+}
+
+/** A text that `parse` can read; what it throws otherwise says what is wrong. */
+function readableBy(parse: (text: string) => unknown) {
+  return z
+    .string()
+    .check(({ value, issues }) => {
+      try {
+        parse(value);
+      } catch (error) {
+        issues.push({ code: 'custom', message: (error as Error).message, input: value });
+      }
+    })
+    .optional();
 }
 
 /**
@@ -79,8 +94,33 @@ export const settings = {
   ),
   RATE_LIMITS: setting(onOff(true), 'Rate limits; off for load tests. There are none yet.'),
   WEBHOOK_ALLOW_HOSTS: setting(
-    z.string().optional(),
-    'Private hosts that may receive webhooks. There are none yet.',
+    readableBy(parseAllowList),
+    'Hosts and networks that may receive webhooks although they are private or speak http, such as 10.0.0.0/8, shop.internal.',
+  ),
+  WEBHOOK_SECRET_KEY: setting(
+    readableBy(parseSecretKeys),
+    'Seals webhook secrets in the database: 32 bytes as base64 or hex; after a comma, keys of before. Without it, one kept in that database.',
+    true,
+  ),
+  WEBHOOK_TIMEOUT_SECONDS: setting(
+    wholeNumber({ min: 1, max: 60, fallback: 15 }),
+    'How long a receiver of webhooks has for its answer.',
+  ),
+  WEBHOOK_SCHEDULE_SECONDS: setting(
+    secondsList({ most: 7 * 86_400, fallback: '0,5,300,1800,7200,18000,36000,36000' }),
+    'The waits before each attempt to deliver a webhook, the first of which is made at once; a fifth more or less by chance.',
+  ),
+  WEBHOOK_THROTTLED_SECONDS: setting(
+    wholeNumber({ min: 0, max: 3600, fallback: 60 }),
+    'The least wait after a receiver did not answer in time, or answered 429.',
+  ),
+  WEBHOOK_CONCURRENCY: setting(
+    wholeNumber({ min: 1, max: 100, fallback: 10 }),
+    'Attempts under way to one endpoint at a time.',
+  ),
+  WEBHOOK_DISABLE_HOURS: setting(
+    wholeNumber({ min: 1, max: 8760, fallback: 120 }),
+    'An endpoint is disabled after so long of nothing but failures.',
   ),
 } as const satisfies SettingsShape;
 

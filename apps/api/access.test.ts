@@ -55,6 +55,13 @@ describe('with OPERATOR_KEY', () => {
     ['GET', '/api/codes/x', undefined, 200],
     ['GET', '/api/codes/x/audit', undefined, 200],
     ['POST', '/api/codes/x/assign', { user_id: 'eve' }, 201],
+    ['POST', '/api/webhook-endpoints', { url: 'https://shop.example' }, 201],
+    ['GET', '/api/webhook-endpoints', undefined, 200],
+    ['GET', '/api/webhook-endpoints/ep_x', undefined, 404],
+    ['PATCH', '/api/webhook-endpoints/ep_x', {}, 404],
+    ['DELETE', '/api/webhook-endpoints/ep_x', undefined, 404],
+    ['POST', '/api/webhook-endpoints/ep_x/rotate-secret', {}, 404],
+    ['POST', '/api/webhook-endpoints/ep_x/test', undefined, 404],
     ['GET', '/metrics', undefined, 200],
     ['GET', '/queues', undefined, 200],
     ['GET', '/queues/api/queues', undefined, 200],
@@ -134,6 +141,7 @@ describe('with OPERATOR_KEY', () => {
           `${method} ${path
             .replace('access', '{name}')
             .replace('ada', '{user_id}')
+            .replace('ep_x', '{id}')
             .replace('runs/x', 'runs/{run_id}')
             .replace(/codes\/x/, 'codes/{code}')}`,
       );

@@ -15,6 +15,8 @@ import { isQueueAway } from '@claimline/queue/away';
 import type { Engine } from '@claimline/queue/engine';
 import type { Logger } from '@claimline/telemetry/log';
 import { mountTickets } from '@claimline/tickets/http';
+import { parseAllowList, type Seal } from '@claimline/webhooks';
+import { mountWebhooks } from '@claimline/webhooks/http';
 import type { HttpBindings } from '@hono/node-server';
 import type { Config } from '../config.ts';
 import { BASE, createBoardApp } from './board.ts';
@@ -31,6 +33,8 @@ export type House = {
   changes: Changes;
   engine: Engine;
   ticketKey: Buffer;
+  /** Of webhook secrets. */
+  seal: Seal;
   isReady: () => boolean;
 };
 
@@ -61,6 +65,12 @@ export async function createApp(house: House) {
   mountCodes(router, { sql, grant: claims.grant, issueTicket: claims.issueTicket, onError });
   const stop = new AbortController();
   mountTickets(router, { sources: [claims.ticketSource], stopping: stop.signal });
+  const webhooks = mountWebhooks(router, {
+    sql,
+    seal: house.seal,
+    allow: parseAllowList(config.WEBHOOK_ALLOW_HOSTS ?? ''),
+    totalMs: config.WEBHOOK_TIMEOUT_SECONDS * 1000,
+  });
   mountOperations(router, { sql, engine, isReady: house.isReady });
   mountDocs(router);
   const board = createBoardApp({
@@ -78,6 +88,7 @@ export async function createApp(house: House) {
       stop.abort();
       claims.release();
     },
+    closeWebhooks: webhooks.close,
   };
 }
 

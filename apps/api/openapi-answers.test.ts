@@ -61,7 +61,7 @@ async function send(
     });
 
   const type = answer.headers.get('content-type')?.split(';')[0] ?? '';
-  if (status === 304) return { answer, body: {} as Json };
+  if (status === 304 || status === 204) return { answer, body: {} as Json };
   expect(Object.keys(said!.content ?? {}), about).toContain(type);
   if (!type.endsWith('json')) return { answer, body: {} as Json };
   const parsed: Json = JSON.parse(text);
@@ -228,6 +228,29 @@ test('codes, into the book', async () => {
   await send('GET /api/coupons/{name}/codes', 200, { name }, {}, '?limit=1&status=available');
   await send('GET /api/coupons/{name}/codes', 400, { name }, {}, '?status=odd');
   await send('GET /api/coupons/{name}/codes', 404, { name: 'nowhere' });
+});
+
+test('webhook endpoints', async () => {
+  const [create, own] = ['POST /api/webhook-endpoints', '/api/webhook-endpoints/{id}'];
+  const { body } = await send(
+    create,
+    201,
+    {},
+    { body: { url: 'https://shop.example/', event_types: ['claim.granted'] } },
+  );
+  const id = (body as { id: string }).id;
+  await send(create, 400, {}, { body: { url: 'http://10.0.0.1' } });
+  await send(create, 415, {}, { raw: 'x', headers: { 'content-type': 'text/plain' } });
+  await send('GET /api/webhook-endpoints', 200, {}, {}, '?limit=1');
+  await send('GET /api/webhook-endpoints', 400, {}, {}, '?limit=0');
+  await send(`GET ${own}`, 200, { id });
+  await send(`PATCH ${own}`, 200, { id }, { body: { status: 'disabled' } });
+  await send(`PATCH ${own}`, 400, { id }, { body: { url: '' } });
+  await send(`POST ${own}/rotate-secret`, 200, { id }, { body: {} });
+  await send(`POST ${own}/rotate-secret`, 400, { id }, { body: { grace_seconds: -1 } });
+  await send(`DELETE ${own}`, 204, { id });
+  for (const call of [`GET ${own}`, `DELETE ${own}`, `POST ${own}/test`]) await send(call, 404, { id });
+  await send(`PATCH ${own}`, 404, { id }, { body: {} });
 });
 
 /** A refusal of a code, with the code of its problem. */

@@ -6,6 +6,7 @@ export const tags = {
   Coupons: 'Limited stock on sale in a window: create, read, change.',
   Claims: "A person's request for one unit: claim, hold a ticket, learn the outcome.",
   Codes: 'Books of codes: fill them; lock, redeem and follow what was handed out.',
+  Webhooks: 'Endpoints of merchants: where they are told what happened, signed after Standard Webhooks 1.0.',
   Operations: 'For monitors and the people who run this server.',
   Reference: 'What you are reading.',
 };
@@ -92,6 +93,20 @@ const codeRun = {
   started_at: '2026-12-01T09:00:00.000Z',
   finished_at: null,
 };
+
+const endpoint = {
+  id: 'ep_0mij3k1xw4f9q2c7v8b5n6m1a',
+  url: 'https://shop.example/webhooks',
+  event_types: ['claim.granted', 'coupon.sold_out'],
+  coupons: null,
+  description: 'Orders',
+  status: 'enabled',
+  disabled_at: null,
+  disabled_reason: null,
+  created_at: '2026-12-01T09:00:00.000Z',
+  updated_at: '2026-12-01T09:00:00.000Z',
+};
+const secret = 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD';
 
 const means = (...codes: ProblemCode[]) =>
   codes.map(code => `\`${code}\` ${problems[code].title}`).join('; ');
@@ -200,6 +215,42 @@ export const operationNotes: Record<string, OperationNote> = {
         final_amount: 4410,
       },
     },
+  },
+  createWebhookEndpoint: {
+    body: { url: endpoint.url, event_types: endpoint.event_types, description: endpoint.description },
+    answers: { 201: { ...endpoint, secret } },
+    headers: { 201: ['Location'] },
+  },
+  listWebhookEndpoints: { answers: { 200: { data: [endpoint], next_cursor: null } } },
+  readWebhookEndpoint: { answers: { 200: endpoint } },
+  changeWebhookEndpoint: {
+    body: { status: 'disabled' },
+    answers: {
+      200: {
+        ...endpoint,
+        status: 'disabled',
+        disabled_at: '2026-12-02T09:00:00.000Z',
+        disabled_reason: 'operator',
+      },
+    },
+  },
+  rotateWebhookSecret: {
+    body: { grace_seconds: 86_400 },
+    answers: { 200: { id: endpoint.id, secret, previous_until: '2026-12-03T09:00:00.000Z' } },
+  },
+  testWebhookEndpoint: {
+    answers: {
+      200: {
+        message_id: 'msg_6f1c0f3a5f0b4f7f8f6a2d3c4b5a6978',
+        delivered: false,
+        status: null,
+        failure: 'tls',
+        code: 'CERT_HAS_EXPIRED',
+        body: '',
+        duration_ms: 84,
+      },
+    },
+    headers: { 503: ['Retry-After'] },
   },
   listCouponClaims: { answers: { 200: { data: [claim], next_cursor: null } } },
   listUserClaims: { answers: { 200: { data: [claim], next_cursor: null } } },

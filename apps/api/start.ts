@@ -8,6 +8,7 @@ import { serve } from '@claimline/http/serve';
 import { pause } from '@claimline/kernel/backoff';
 import { openEngine } from '@claimline/queue/open';
 import { metrics } from '@claimline/telemetry/metrics';
+import { parseSecretKeys, readSeal } from '@claimline/webhooks';
 import type { Running, Setting } from '../process.ts';
 import { requireDatabaseUrl } from '../process.ts';
 import { createApp } from './app.ts';
@@ -21,6 +22,8 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
   const databaseUrl = requireDatabaseUrl(config);
   if (!config.OPERATOR_KEY && !isLoopback(config.HOST))
     throw new Error(`HOST is ${config.HOST}, which others can reach: set OPERATOR_KEY, or HOST=127.0.0.1`);
+  if (!config.WEBHOOK_SECRET_KEY)
+    log.info('no WEBHOOK_SECRET_KEY: the key of webhook secrets is kept in the database beside them');
   if (!config.OPERATOR_KEY) log.warn('no OPERATOR_KEY: everything is open to everybody on this machine');
 
   const onError = (error: unknown) => {
@@ -69,7 +72,8 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
 
   let isReady = true;
   const ticketKey = await readTicketKey(sql);
-  const { fetch, release } = await createApp({
+  const seal = await readSeal(sql, parseSecretKeys(config.WEBHOOK_SECRET_KEY ?? ''));
+  const { fetch, release, closeWebhooks } = await createApp({
     config,
     log,
     sql,
@@ -78,8 +82,10 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     changes,
     engine,
     ticketKey,
+    seal,
     isReady: () => isReady,
   });
+  closers.push('webhooks', closeWebhooks);
   const serving = await serve(fetch, config.HOST, config.PORT).catch(error => {
     if (error.code !== 'EADDRINUSE') throw error;
     throw new Error(`PORT ${config.PORT} of ${config.HOST} is taken by another program`);

@@ -9,6 +9,7 @@ import type { Running, Setting } from '../process.ts';
 import { requireDatabaseUrl } from '../process.ts';
 import { servePort } from './port.ts';
 import { startSchedule } from './schedule.ts';
+import { startWebhooks } from './webhooks.ts';
 
 /** A settle that takes this long is broken off; it is retried by its job. */
 const SETTLE_TIMEOUT_MS = 30_000;
@@ -54,7 +55,9 @@ export async function startWorker({ config, log, closers, retry }: Setting): Pro
   closers.push('queue', () => engine.close());
 
   const lanes = createClaimLanes({ engine, sql, onError });
-  const host = await openHost({ engine, lanesMost, open: lanes.open, isDone: lanes.isDone, onError });
+  const webhooks = await startWebhooks({ config, databaseUrl, changes, engine, log, closers, onError });
+  const open = (lane: string) => webhooks.open(lane) ?? lanes.open(lane);
+  const host = await openHost({ engine, lanesMost, open, isDone: lanes.isDone, onError });
   const schedule = startSchedule({ config, databaseUrl, sql, engine, log });
   const port = await servePort({ config, host, onLanes: count => metrics.lanesOpen.set(count) });
   log.info({ engine: engine.kind, lanes_most: lanesMost }, 'working');
@@ -62,7 +65,7 @@ export async function startWorker({ config, log, closers, retry }: Setting): Pro
   return {
     async stop(withinMs) {
       schedule.stop();
-      await host.close();
+      await Promise.all([webhooks.stop(), host.close()]);
       await port?.close(withinMs);
     },
   };

@@ -1,7 +1,13 @@
 import { z } from 'zod';
 
-/** A claim in a job: ticket, person, line number, and metadata as JSON text where there is any. */
-export type JobClaim = [ticket: string, userId: string, line: number, metadata?: string];
+/** A claim in a job: ticket, person, line number; metadata as JSON text (or empty) and callback address where there are any. */
+export type JobClaim = [
+  ticket: string,
+  userId: string,
+  line: number,
+  metadata?: string,
+  callbackUrl?: string,
+];
 
 /** What a claim job carries: claims of one coupon that passed the gate together. */
 export type JobData = { coupon: string; name: string; claims: JobClaim[] };

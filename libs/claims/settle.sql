@@ -8,6 +8,7 @@
 --         $6 text    null, or the code of the coupon's book that is to be granted and no other
 --         $7 text    with $6, the address of who wants it, for the audit
 --         $8 text    with $6, their user agent
+--         $9 text    null, or the callback addresses of these claims, as JSON by ticket
 -- Returns: rows of (payload), JSON texts {coupon, name, epoch, revision, remaining, at, outcomes},
 --          with outcomes a list of [ticket, user, 'g', sequence, claim id, claims held], with 'c' in
 --          place of 'g' where a code comes with it (read it from assignments, by the claim's id), or
@@ -26,8 +27,10 @@
 -- * The database's clock decides the window.
 -- * A claim on a coupon that has a book takes a code with it: those next in the order of random_key. The
 --   coupon's lock is the book's lock, and whatever changes the book raises the coupon's revision.
--- * What stands between --{ and --} is for books. settle.ts leaves it out, with the lines after --| in its
---   place, while a coupon is not known to have one; such a statement treats a coupon with a book as stale.
+-- * What is decided here is told to merchants: the outbox row commits with it, or neither does.
+-- * What stands between --{ and --} is for books and for callback addresses. settle.ts leaves it out, with the
+--   lines after --| in its place, where there are no addresses and while a coupon is not known to have a book;
+--   such a statement treats a coupon with a book as stale.
 --
 -- Plan: two index lookups per claim, however large the tables are: a lateral aggregate cannot
 -- become a hash join over the whole table, and the connection that runs this has sequential scans
@@ -195,7 +198,7 @@ taken as (
 ),
 decided as (
   select
-    n,
+    n, is_new,
     case
       when is_granted then json_build_array(ticket, user_id, kind, granted_count + place, new_id, held + nth)
       when granted_id is not null
@@ -211,6 +214,31 @@ decided as (
 --}
     from judged
   ) judged
+),
+-- A row for 500 outcomes, which the relay makes messages of.
+told as (
+  insert into outbox
+    (subject, coupon_name, events, outcomes, is_sold_out
+--{
+    , callbacks
+--}
+    )
+  select
+    $1::uuid::text, coalesce(coupon.name, $5::text), count(*), '[' || string_agg(outcome, ',' order by n) || ']',
+    coupon.remaining_amount = total.granted and total.granted > 0 and bool_or(n = last)
+--{
+    , $9::text::jsonb
+--}
+  from (
+    select *, (row_number() over (order by n) - 1) / 500 as part, max(n) over () as last
+    from decided where is_new
+  ) new
+  cross join coupon cross join total
+  where exists (select from webhook_endpoints)
+--{
+    or $9::text is not null
+--}
+  group by part, coupon.name, coupon.remaining_amount, total.granted
 ),
 message as (
   select json_build_object(

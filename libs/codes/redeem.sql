@@ -26,7 +26,7 @@ judged as materialized (
       when $5::bigint < (book.discount ->> 'minimum_order_value')::bigint then 'minimum_not_met'
       else 'ok'
     end as verdict,
-    held.claim_id, held.status, held.locked_until, held.redemption_count, held.redeemed_at,
+    held.claim_id, held.coupon_id, held.status, held.locked_until, held.redemption_count, held.redeemed_at,
     book.name, book.max_redemptions_per_code as max_redemptions,
     coalesce(held.redemption_count + 1 >= book.max_redemptions_per_code, false) as is_final,
     case when book.discount is not null then discount_amount(book.discount, $5::bigint) end as discount_amount
@@ -53,6 +53,16 @@ audited as (
   select judged.claim_id, $1::text, 'redeem', $6::text, $2::text, judged.status, changed.status, $7::text, $8::text,
     $9::text::jsonb
   from changed cross join judged
+),
+told as (
+  insert into outbox (type, subject, coupon_name, data)
+  select 'code.redeemed', judged.coupon_id::text, name, jsonb_build_object(
+    'coupon_name', name, 'code', $1::text, 'user_id', $2::text, 'order_id', $4::text, 'order_value', $5::bigint,
+    'discount_amount', discount_amount, 'redemption_count', changed.redemption_count,
+    'max_redemptions', max_redemptions, 'final', is_final, 'redeemed_at', utc(changed.redeemed_at)
+  )
+  from changed cross join judged
+  where webhooks_wanted()
 )
 select
   case when verdict = 'ok' and changed.status is null then 'order_already_used' else verdict end as verdict,

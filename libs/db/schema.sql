@@ -149,6 +149,25 @@ create table lanes (
   constraint lanes_pkey PRIMARY KEY (lane)
 ) with (fillfactor=50);
 
+create table outbox (
+  id bigint not null generated always as identity,
+  key uuid not null default gen_random_uuid(),
+  created_at timestamp with time zone not null default now(),
+  events integer not null default 1,
+  is_sold_out boolean not null default false,
+  subject text not null,
+  coupon_name text,
+  type text,
+  data jsonb,
+  outcomes text,
+  callbacks jsonb,
+  constraint outbox_check CHECK ((((type IS NULL) = (data IS NULL)) AND ((type IS NULL) = (outcomes IS NOT NULL)))),
+  constraint outbox_data_check CHECK ((jsonb_typeof(data) = 'object'::text)),
+  constraint outbox_events_check CHECK ((events >= 1)),
+  constraint outbox_pkey PRIMARY KEY (id),
+  constraint outbox_type_check CHECK ((type = ANY (ARRAY['code.redeemed'::text, 'reservation.held'::text, 'reservation.expired'::text, 'booking.confirmed'::text, 'booking.canceled'::text, 'booking.refunded'::text, 'endpoint.disabled'::text])))
+);
+
 create table redemptions (
   id bigint not null generated always as identity,
   claim_id bigint not null,
@@ -172,6 +191,91 @@ create table refusals (
   constraint refusals_pkey PRIMARY KEY (ticket)
 );
 
+create table webhook_attempts (
+  id bigint not null generated always as identity,
+  message bigint not null,
+  created_at timestamp with time zone not null default now(),
+  number integer not null,
+  status_code integer,
+  duration_ms integer not null,
+  lane text collate "C" not null,
+  reason text not null,
+  error text,
+  body text,
+  constraint webhook_attempts_pkey PRIMARY KEY (id)
+);
+
+create table webhook_deliveries (
+  id bigint not null generated always as identity,
+  message bigint not null,
+  due_at timestamp with time zone not null default now(),
+  attempts integer not null default 0,
+  run integer not null default 1,
+  is_queued boolean not null default false,
+  status text not null default 'pending'::text,
+  reason text not null default 'event'::text,
+  lane text collate "C" not null,
+  constraint webhook_deliveries_message_lane_key UNIQUE (message, lane),
+  constraint webhook_deliveries_pkey PRIMARY KEY (id),
+  constraint webhook_deliveries_reason_check CHECK ((reason = ANY (ARRAY['event'::text, 'resend'::text, 'recover'::text]))),
+  constraint webhook_deliveries_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'delivered'::text, 'exhausted'::text])))
+) with (fillfactor=70);
+
+create table webhook_endpoints (
+  id text collate "C" not null,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  disabled_at timestamp with time zone,
+  url text not null,
+  description text,
+  event_types text[],
+  coupons text[],
+  status text not null default 'enabled'::text,
+  disabled_reason text,
+  secrets jsonb not null,
+  constraint webhook_endpoints_check CHECK (((status = 'disabled'::text) = (disabled_at IS NOT NULL))),
+  constraint webhook_endpoints_check1 CHECK (((status = 'disabled'::text) = (disabled_reason IS NOT NULL))),
+  constraint webhook_endpoints_coupons_check CHECK ((cardinality(coupons) > 0)),
+  constraint webhook_endpoints_event_types_check CHECK ((cardinality(event_types) > 0)),
+  constraint webhook_endpoints_id_check CHECK ((id ~ '^ep_[0-9a-z]{16,40}$'::text)),
+  constraint webhook_endpoints_pkey PRIMARY KEY (id),
+  constraint webhook_endpoints_secrets_check CHECK (((jsonb_typeof(secrets) = 'array'::text) AND (jsonb_array_length(secrets) > 0))),
+  constraint webhook_endpoints_status_check CHECK ((status = ANY (ARRAY['enabled'::text, 'disabled'::text])))
+);
+
+create table webhook_lanes (
+  lane text collate "C" not null,
+  callback_origin text,
+  open_until timestamp with time zone,
+  failing_since timestamp with time zone,
+  failures integer not null default 0,
+  window_started_at timestamp with time zone not null default '-infinity'::timestamp with time zone,
+  window_attempts integer not null default 0,
+  window_failures integer not null default 0,
+  constraint webhook_lanes_pkey PRIMARY KEY (lane)
+) with (fillfactor=50);
+
+create table webhook_messages (
+  "position" bigint not null generated always as identity,
+  created_at timestamp with time zone not null,
+  event_sequence bigint not null,
+  id text collate "C" not null,
+  type text not null,
+  subject text not null,
+  coupon_name text,
+  ticket text,
+  callback_url text,
+  payload text not null,
+  constraint webhook_messages_id_key UNIQUE (id),
+  constraint webhook_messages_pkey PRIMARY KEY ("position")
+);
+
+create table webhook_subjects (
+  subject text not null,
+  last_sequence bigint not null,
+  constraint webhook_subjects_pkey PRIMARY KEY (subject)
+) with (fillfactor=50);
+
 CREATE INDEX assignments_locked_until ON public.assignments USING btree (locked_until) WHERE (status = 'locked'::text);
 
 CREATE INDEX assignments_redeemed ON public.assignments USING btree (coupon_id) WHERE (status = 'redeemed'::text);
@@ -187,6 +291,18 @@ CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING btree 
 CREATE UNIQUE INDEX redemptions_order_id ON public.redemptions USING btree (order_id) WHERE (order_id IS NOT NULL);
 
 CREATE INDEX refusals_decided_at ON public.refusals USING btree (decided_at);
+
+CREATE INDEX webhook_attempts_by_lane ON public.webhook_attempts USING btree (lane, id);
+
+CREATE INDEX webhook_attempts_by_message ON public.webhook_attempts USING btree (message);
+
+CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (lane, due_at) WHERE (status = 'pending'::text);
+
+CREATE INDEX webhook_deliveries_exhausted ON public.webhook_deliveries USING btree (lane, message) WHERE (status = 'exhausted'::text);
+
+CREATE INDEX webhook_deliveries_queued ON public.webhook_deliveries USING btree (lane) WHERE is_queued;
+
+CREATE INDEX webhook_messages_created_at ON public.webhook_messages USING btree (created_at);
 
 CREATE OR REPLACE FUNCTION public.assignments_after_delete()
  RETURNS trigger
@@ -433,6 +549,57 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.outbox_after_insert()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_notify('claimline_outbox', '');
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.utc(instant timestamp with time zone)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select to_char(instant at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.webhook_endpoints_after_delete()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  delete from webhook_deliveries where lane = old.id;
+  delete from webhook_attempts where lane = old.id;
+  delete from webhook_lanes where lane = old.id;
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.webhook_secrets_in_force(secrets jsonb)
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(array_agg(secret ->> 'sealed' order by place), '{}')
+  from jsonb_array_elements(secrets) with ordinality as listed(secret, place)
+  where secret ->> 'until' is null or (secret ->> 'until')::timestamptz > now()
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.webhooks_wanted()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select exists (select from webhook_endpoints)
+$function$
+;
+
 CREATE TRIGGER assignments_deleted AFTER DELETE ON public.assignments REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION assignments_after_delete();
 
 CREATE TRIGGER claims_changed AFTER UPDATE ON public.claims FOR EACH ROW WHEN ((((old.user_id IS DISTINCT FROM new.user_id) OR (old.coupon_name IS DISTINCT FROM new.coupon_name)) OR (old.ordinal IS DISTINCT FROM new.ordinal))) EXECUTE FUNCTION claims_after_update();
@@ -467,6 +634,10 @@ CREATE TRIGGER coupons_inserted BEFORE INSERT ON public.coupons FOR EACH ROW EXE
 
 CREATE TRIGGER coupons_truncated AFTER TRUNCATE ON public.coupons FOR EACH STATEMENT EXECUTE FUNCTION coupons_after_truncate();
 
+CREATE TRIGGER outbox_filled AFTER INSERT ON public.outbox FOR EACH ROW EXECUTE FUNCTION outbox_after_insert();
+
+CREATE TRIGGER webhook_endpoints_deleted AFTER DELETE ON public.webhook_endpoints FOR EACH ROW EXECUTE FUNCTION webhook_endpoints_after_delete();
+
 comment on table public.assignments is 'Codes that left their book: a claim has one code at most, and a code one claim.';
 
 comment on column public.assignments.lock_session is 'Which of the owner''s sessions holds the lock; null when it named none.';
@@ -493,6 +664,58 @@ comment on column public.idempotency_keys.caller is 'A digest of the credentials
 
 comment on column public.idempotency_keys.reference is 'What the work is known by before it begins, such as a ticket.';
 
+comment on table public.outbox is 'What was committed and is not yet a message; the relay empties it.';
+
+comment on column public.outbox.callbacks is 'Of a settle: the callback addresses by ticket, of those claims that named one.';
+
+comment on column public.outbox.events is 'How many events the row holds, for the relay''s bites.';
+
+comment on column public.outbox.is_sold_out is 'Of a settle: it took the last unit.';
+
+comment on column public.outbox.key is 'The messages'' ids are made of it and of the place in the row: who relays it twice makes the same ids.';
+
+comment on column public.outbox.outcomes is 'Of a settle: its outcomes, as in its notification. In place of type and data.';
+
 comment on table public.redemptions is 'Every use of a code; money in minor units.';
 
 comment on table public.refusals is 'Tickets that ended without a claim; kept for a while so that they can be read.';
+
+comment on table public.webhook_attempts is 'Every try to deliver, and what came of it.';
+
+comment on column public.webhook_attempts.number is 'The how-manieth of its schedule.';
+
+comment on table public.webhook_deliveries is 'A message to one receiver.';
+
+comment on column public.webhook_deliveries.attempts is 'Tries so far on the schedule, which a resend begins anew.';
+
+comment on column public.webhook_deliveries.is_queued is 'A job was added for this run. due_at is then when it counts as lost, and is added again.';
+
+comment on column public.webhook_deliveries.message is 'webhook_messages.position.';
+
+comment on column public.webhook_deliveries.run is 'Rises with whatever happens to it: a job of another run does nothing.';
+
+comment on column public.webhook_endpoints.coupons is 'Names of the coupons whose events are wanted; null for all, and for events that are of no coupon.';
+
+comment on column public.webhook_endpoints.event_types is 'null for all.';
+
+comment on column public.webhook_endpoints.id is 'Begins with the time of its making, so that ids sort by age.';
+
+comment on column public.webhook_endpoints.secrets is 'Newest first: {"sealed": base64, "until": time or null}. The one without an end is the current one.';
+
+comment on table public.webhook_lanes is 'A lane of deliveries: an endpoint''s, by its id, or that of the callbacks to one origin. How well its receiver does.';
+
+comment on column public.webhook_lanes.failing_since is 'The first failure since the last success.';
+
+comment on column public.webhook_lanes.failures is 'Failures since the last success.';
+
+comment on column public.webhook_lanes.open_until is 'The breaker is open until then; afterwards one attempt at a time, until one succeeds.';
+
+comment on column public.webhook_messages.callback_url is 'Where that claim wanted to be told.';
+
+comment on column public.webhook_messages.created_at is 'When it was decided.';
+
+comment on column public.webhook_messages.payload is 'The body of the request, the same text at every attempt.';
+
+comment on column public.webhook_messages.ticket is 'Of which claim it tells the outcome.';
+
+comment on table public.webhook_subjects is 'The event_sequence of the newest message of each subject. Kept for ever, or it would begin anew.';

@@ -22,7 +22,12 @@ export type KeyedRequest = {
   key: string;
   /** SHA-256 over the parameters and the body: the same request has the same. */
   fingerprint: Buffer;
+  /** Given when the answer must not be kept as it is. */
+  seal?: AnswerSeal | undefined;
 };
+
+/** How an answer that shows a secret is kept. */
+export type AnswerSeal = { seal(text: string): string; open(sealed: string): string };
 
 /** Whether the request carries a key; all that a request without one has to pay. */
 export function isKeyed(c: Context<Env>): boolean {

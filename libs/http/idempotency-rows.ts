@@ -29,7 +29,8 @@ export async function findAnswer(sql: Sql, request: KeyedRequest): Promise<Answe
   if (!row.isSame)
     throw new AppError('idempotency_key_reused', 'the Idempotency-Key was used for another request');
   if (row.status === null) throw inUse();
-  return { status: row.status, headers: row.headers, body: row.body };
+  const body = request.seal ? request.seal.open(row.body) : row.body;
+  return { status: row.status, headers: row.headers, body };
 }
 
 /** Somebody else's run of the same request is under way. */
@@ -44,7 +45,7 @@ export async function keepAnswer(tx: Sql, request: KeyedRequest, answer: Answer)
   await tx`
     insert into idempotency_keys (caller, route, key, fingerprint, status, headers, body)
     values (${request.caller}, ${request.route}, ${request.key}, ${request.fingerprint},
-      ${answer.status}, ${tx.json(answer.headers)}, ${answer.body})`;
+      ${answer.status}, ${tx.json(answer.headers)}, ${bodyToKeep(request, answer)})`;
 }
 
 /** Begins a run that is leased for `leaseMs`, the first one or the next after one that lapsed; null when there is a row. */
@@ -72,7 +73,7 @@ export async function finishRun(
   answer: Answer,
 ): Promise<{ isFirst: boolean }> {
   const { count } = await sql`
-    update idempotency_keys set status = ${answer.status}, headers = ${sql.json(answer.headers)}, body = ${answer.body}
+    update idempotency_keys set status = ${answer.status}, headers = ${sql.json(answer.headers)}, body = ${bodyToKeep(request, answer)}
     where ${isOf(sql, request)} and status is null`;
   return { isFirst: count === 1 };
 }
@@ -97,6 +98,10 @@ export async function pruneIdempotencyKeys(sql: Sql): Promise<number> {
     pruned += count;
     if (count < rowLimits.bite) return pruned;
   }
+}
+
+function bodyToKeep({ seal }: KeyedRequest, { body }: Answer): string {
+  return seal ? seal.seal(body) : body;
 }
 
 function isOf(sql: Sql, { caller, route, key }: KeyedRequest) {

@@ -28,7 +28,10 @@ export const answerHeaders = {
     description: "The request's id: the caller's own when it is sane.",
     schema: { type: 'string' },
   },
-  Location: { description: 'The address of the ticket.', schema: { type: 'string' } },
+  Location: {
+    description: 'The address of what was made: a ticket, a run, an endpoint.',
+    schema: { type: 'string' },
+  },
   'Content-Location': { description: 'The address of what the body shows.', schema: { type: 'string' } },
   'Retry-After': { description: 'Seconds after which to ask again.', schema: seconds },
   'Preference-Applied': {

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { readJson } from './body.ts';
 import { parseFields } from './fields.ts';
 import type { Idempotency, Idempotent, Means } from './idempotency.ts';
-import { isKeyed, keyLimits, readKeyedRequest } from './idempotency-key.ts';
+import { type AnswerSeal, isKeyed, keyLimits, readKeyedRequest } from './idempotency-key.ts';
 import { problemResponse, replyProblem } from './problem.ts';
 import { type Env, header } from './scope.ts';
 
@@ -34,6 +34,8 @@ export type Operation<Params, Query, Body> = {
   stream?: string;
   /** Takes an Idempotency-Key (not with a stream), and how the promise is kept; for every POST that creates, charges or redeems. */
   idempotent?: Idempotent<Input<Params, Query, Body>>;
+  /** For a call whose answer shows a secret: what is kept of it under an Idempotency-Key is sealed. */
+  seal?: AnswerSeal;
   answers: Record<number, { description: string; schema?: z.ZodType; type?: string }>;
   problems?: readonly ProblemCode[];
 };
@@ -126,7 +128,8 @@ export function createRouter(around: Around) {
         } as Input<Params, Query, Body>;
         if (idempotent !== undefined && !isStream && isKeyed(c)) {
           const request = readKeyedRequest(c, operation.id, [input.params, input.query, sent]);
-          response = await idempotency.answer(c, request, idempotent, input, handle);
+          const sealed = { ...request, seal: operation.seal };
+          response = await idempotency.answer(c, sealed, idempotent, input, handle);
         } else response = await handle(input);
       } catch (error) {
         failure = around.translate(error);

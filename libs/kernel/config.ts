@@ -75,3 +75,14 @@ export function onOff(fallback: boolean) {
     .transform(value => value === 'on')
     .default(fallback);
 }
+
+/** A setting that is a list of numbers of seconds from 0, decimals allowed, separated by commas. */
+export function secondsList({ most, fallback }: { most: number; fallback: string }) {
+  const message = `must be numbers of seconds from 0 to ${most}, separated by commas`;
+  return z
+    .string()
+    .regex(/^\d+(?:\.\d+)?(?:\s*,\s*\d+(?:\.\d+)?)*$/, message)
+    .transform(text => text.split(',').map(Number))
+    .refine(list => list.every(seconds => seconds <= most), message)
+    .prefault(fallback);
+}

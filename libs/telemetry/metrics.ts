@@ -74,6 +74,18 @@ export const metrics = {
     labelNames: ['action', 'verdict'],
     registers,
   }),
+  webhookAttempts: new Counter({
+    name: 'claimline_webhook_attempts_total',
+    help: 'Attempts to deliver by what they came to: delivered, retry, exhausted, gone, receiver; held: the breaker was open.',
+    labelNames: ['verdict'],
+    registers,
+  }),
+  webhookDisabled: new Counter({
+    name: 'claimline_webhook_endpoints_disabled_total',
+    help: 'Endpoints that were disabled for what they answered, by reason: gone, receiver or failing.',
+    labelNames: ['reason'],
+    registers,
+  }),
   lanesOpen: new Gauge({ name: 'claimline_lanes_open', help: 'Lanes open in this worker.', registers }),
   jobsDead: new Counter({
     name: 'claimline_jobs_dead_total',

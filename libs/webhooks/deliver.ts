@@ -1,0 +1,82 @@
+import type { Attempts, LoadedDelivery, Outcome } from './attempts.ts';
+import { judge, type Schedule } from './judge.ts';
+import { InterruptedError } from './patience.ts';
+import type { DeliveryJob } from './queue-due.ts';
+import type { Seal } from './secret.ts';
+import type { Sender, Sent } from './send.ts';
+
+/** What became of a delivery's job, kept with it for the board. */
+export type DeliveryResult = Outcome['verdict'] | 'skipped';
+
+/**
+ * Makes one attempt to deliver, and puts it on record. A job may run twice: then the receiver gets the
+ * message twice, with the same id, and the record of the second is the one that does not count.
+ */
+export async function deliver(
+  { delivery, run }: DeliveryJob,
+  house: {
+    attempts: Attempts;
+    sender: Sender;
+    seal: Seal;
+    schedule: Schedule;
+    callbackSecret: Buffer;
+    signal: AbortSignal;
+  },
+): Promise<DeliveryResult> {
+  const { attempts, schedule, signal } = house;
+  const loaded = await attempts.load(delivery);
+  // Of a disabled endpoint: the sweep ends it.
+  if (loaded === null || loaded.run !== run || loaded.url === null) return 'skipped';
+  const outcome = { delivery, run, number: loaded.attempts + 1 };
+  if (loaded.is_open) {
+    await attempts.record({ ...outcome, ...nothing, verdict: 'held' });
+    return 'held';
+  }
+  const { sent, error } = await send(loaded, loaded.url, house);
+  if (signal.aborted && sent.status === null) throw new InterruptedError('stopped during an attempt');
+  const { verdict, waitMs } = judge(sent, outcome.number, schedule);
+  await attempts.record({
+    ...outcome,
+    verdict,
+    wait_ms: waitMs,
+    status_code: sent.status,
+    error,
+    duration_ms: sent.durationMs,
+    body: sent.body,
+  });
+  return verdict;
+}
+
+const nothing = { wait_ms: null, status_code: null, error: null, duration_ms: 0, body: '' };
+const unsent: Sent = {
+  status: null,
+  failure: null,
+  code: null,
+  retryAfterS: null,
+  delivery: null,
+  body: '',
+  durationMs: 0,
+};
+
+async function send(
+  { lane, message_id, payload, secrets, attempts, now_s }: LoadedDelivery,
+  url: string,
+  { sender, seal, callbackSecret }: { sender: Sender; seal: Seal; callbackSecret: Buffer },
+): Promise<{ sent: Sent; error: string | null }> {
+  let opened = [callbackSecret];
+  try {
+    if (secrets) opened = secrets.map(sealed => seal.open(sealed, lane));
+  } catch (error) {
+    return { sent: unsent, error: `the secret cannot be opened: ${(error as Error).message}` };
+  }
+  const sent = await sender.send({
+    url,
+    id: message_id,
+    body: payload,
+    secrets: opened,
+    timestampS: now_s,
+    attempt: attempts + 1,
+  });
+  const error = sent.failure && [sent.failure, sent.code].filter(part => part !== null).join(': ');
+  return { sent, error };
+}

@@ -1,0 +1,3 @@
+import { deliveriesSuite } from './deliveries.testsuite.ts';
+
+deliveriesSuite('postgres');

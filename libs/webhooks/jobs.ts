@@ -1,0 +1,1 @@
+export { startDeliveries } from './start-deliveries.ts';
