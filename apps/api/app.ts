@@ -13,6 +13,7 @@ import { createRouter } from '@claimline/http/router';
 import { AppError } from '@claimline/kernel/error';
 import { isQueueAway } from '@claimline/queue/away';
 import type { Engine } from '@claimline/queue/engine';
+import { mountSeatSales } from '@claimline/seats/http';
 import type { Logger } from '@claimline/telemetry/log';
 import { mountTickets } from '@claimline/tickets/http';
 import { parseAllowList, type Seal } from '@claimline/webhooks';
@@ -63,8 +64,10 @@ export async function createApp(house: House) {
     onError,
   });
   mountCodes(router, { sql, grant: claims.grant, issueTicket: claims.issueTicket, onError });
+  const seats = await mountSeatSales(router, { sql, changes, engine, ticketKey });
   const stop = new AbortController();
-  mountTickets(router, { sources: [claims.ticketSource], stopping: stop.signal });
+  const sources = [claims.ticketSource, seats.ticketSource];
+  mountTickets(router, { sources, stopping: stop.signal });
   const webhooks = mountWebhooks(router, {
     sql,
     seal: house.seal,
@@ -87,6 +90,7 @@ export async function createApp(house: House) {
     release() {
       stop.abort();
       claims.release();
+      seats.release();
     },
     closeWebhooks: webhooks.close,
   };

@@ -86,6 +86,30 @@ export const metrics = {
     labelNames: ['reason'],
     registers,
   }),
+  seatRequests: new Counter({
+    name: 'claimline_seat_requests_total',
+    help: 'Requests for seats by what the gate said: admitted, joined, or refused with a reason.',
+    labelNames: ['verdict'],
+    registers,
+  }),
+  reservations: new Counter({
+    name: 'claimline_reservations_total',
+    help: 'Requests for seats decided by this worker, held or refused, and reservations that expired.',
+    labelNames: ['outcome'],
+    registers,
+  }),
+  reserveSeconds: new Histogram({
+    name: 'claimline_reserve_duration_seconds',
+    help: 'Time to prepare and settle reservations of an event.',
+    buckets: secondsBuckets,
+    registers,
+  }),
+  reserveRequests: new Histogram({
+    name: 'claimline_reserve_requests',
+    help: 'Requests for seats in a settle.',
+    buckets: [1, 10, 50, 100, 500, 1000, 2000],
+    registers,
+  }),
   lanesOpen: new Gauge({ name: 'claimline_lanes_open', help: 'Lanes open in this worker.', registers }),
   jobsDead: new Counter({
     name: 'claimline_jobs_dead_total',
