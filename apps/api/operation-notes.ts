@@ -1,11 +1,15 @@
 import type { OperationNote } from '@claimline/http/openapi-operation';
 import { type ProblemCode, problems } from '@claimline/kernel/error';
+import { seatNotes } from './seat-notes.ts';
 
 /** The tags of the reference, in the order in which a reader should meet them. */
 export const tags = {
   Coupons: 'Limited stock on sale in a window: create, read, change.',
   Claims: "A person's request for one unit: claim, hold a ticket, learn the outcome.",
+  Tickets: 'Read a ticket of a claim or a reservation, wait for its outcome, follow it.',
   Codes: 'Books of codes: fill them; lock, redeem and follow what was handed out.',
+  Events: 'Events with seats: create, change, find; the seat map.',
+  Reservations: 'Seats that are held together for a while: reserve, read, release.',
   Webhooks: 'Endpoints of merchants: where they are told what happened, signed after Standard Webhooks 1.0.',
   Operations: 'For monitors and the people who run this server.',
   Reference: 'What you are reading.',
@@ -252,6 +256,7 @@ export const operationNotes: Record<string, OperationNote> = {
     },
     headers: { 503: ['Retry-After'] },
   },
+  ...seatNotes,
   listCouponClaims: { answers: { 200: { data: [claim], next_cursor: null } } },
   listUserClaims: { answers: { 200: { data: [claim], next_cursor: null } } },
 };

@@ -13,8 +13,8 @@ import { watchInvariants } from '../verify.ts';
 const HOUR_MS = 3_600_000;
 /** Half of the minute within which a lapsed lock is promised to be taken off. */
 const LOCK_SWEEP_MS = 30_000;
-/** Half of the minute within which a lapsed reservation is promised to be told of. */
-const RESERVATION_SWEEP_MS = 20_000;
+/** Well within the minute in which a lapsed reservation is promised to be told of; a look into an index. */
+const RESERVATION_SWEEP_MS = 10_000;
 const RESUME_MS = 10_000;
 
 /** `run` answers how much it did, or found. 0 `everyMs` is never. */

@@ -78,6 +78,12 @@ refused as (
   on conflict (ticket) do update
     set reason = excluded.reason, seats = excluded.seats, decided_at = excluded.decided_at
 ),
+-- A job that failed and was tried again by an operator.
+mended as (
+  delete from reservation_refusals
+  where reason = 'failed' and exists (select from sound)
+    and ticket = any (array(select ticket from request where request.reason is null))
+),
 raised as (
   update events set revision = revision + 1 where id = (select id from sound)
 ),

@@ -292,6 +292,17 @@ function refusals(stack: ThisStack): void {
     expectProblem(await block('blocked'), 409, { code: 'seat_taken' });
   });
 
+  test('seats that are known to be held are refused without a worker', async () => {
+    const client = stack().client();
+    const id = await openEvent(client, seatsOf(2));
+    await reserve(client, id, { user_id: 'ann', quantity: 2 });
+    await stack().whileWorkersStand(async () => {
+      const taken = await reserve(client, id, { user_id: 'bob', seats: named('hall-A1') });
+      expectProblem(taken, 409, { code: 'seat_taken' });
+      expectProblem(await reserve(client, id, { user_id: 'bob', quantity: 1 }), 409, { code: 'sold_out' });
+    });
+  });
+
   test('not on sale: too early, too late, canceled; and what does not exist', async () => {
     const client = stack().client();
     const later = new Date(Date.now() + 3_600_000).toISOString();

@@ -1,3 +1,0 @@
-export { eventIdText, reservationIdText, reservationParams } from './ids.ts';
-export { type ReservationRow, readReservation, reservationSchema, toReservation } from './reservation.ts';
-export { type HeldSeat, heldSeatSchema } from './seat.ts';
