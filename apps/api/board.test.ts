@@ -84,7 +84,7 @@ describe.each(kinds)('the board on %s', kind => {
     expect(refused.status).toBe(404);
     const again = await stack.write('PUT', `${name}/retry/waiting`);
     expect(again.status).toBe(400);
-    for (const address of ['?status=%00', '?activeQueue=%00', '/%00/1'])
+    for (const address of ['?status=%00', '?activeQueue=%00', '/%00/1', '?activeQueue=%%11', '?status=%A4'])
       expect((await fetch(`${stack.writable}/queues/api/queues${address}`)).status, address).toBe(400);
   });
 

@@ -50,8 +50,7 @@ export function createBoardApp({
   /** Throws when the request may not go on to the board. */
   function assertAllowed(c: Context<Env>, isWrite: boolean) {
     requireKey(c);
-    // Bull Board divides its messages by NUL, and breaks where a caller sends one.
-    if (c.req.url.includes('%00')) throw new AppError('invalid_request', 'the address contains NUL');
+    assertReadable(c.req.url);
     if (!isWrite) return;
     if (!isWritable) throw new AppError('forbidden', 'the board is read-only on this server');
     if (!isOwnPage(c)) throw new AppError('forbidden', 'only the board itself may ask for that');
@@ -86,6 +85,16 @@ export function createBoardApp({
   app.notFound(c => problemResponse(c, new AppError('not_found', 'there is nothing at this address')));
   app.onError((error, c) => refuse(c, error));
   return app;
+}
+
+/** Bull Board divides its messages by NUL, and decodes what it is sent without a doubt: it breaks on either. */
+function assertReadable(url: string) {
+  if (url.includes('%00')) throw new AppError('invalid_request', 'the address contains NUL');
+  try {
+    decodeURIComponent(url);
+  } catch {
+    throw new AppError('invalid_request', 'the address is not percent-encoded UTF-8');
+  }
 }
 
 function awayError(cause: unknown): never {

@@ -226,6 +226,8 @@ test('a new secret signs beside those before it while the grace lasts, and no lo
   const fourth = await rotate(0);
   const after = await signaturesOf(id);
   expect([after.count, after.isOf(third), after.isOf(fourth)]).toEqual([1, false, true]);
+  const [row] = await sql`select jsonb_array_length(secrets) as kept from webhook_endpoints where id = ${id}`;
+  expect(row?.kept).toBe(1);
 });
 
 test('ten rotations at once: five secrets are in force, each of them one that was shown', async () => {
