@@ -26,8 +26,8 @@ onEachEngine({ workers: 2 }, stack => {
         Array.from({ length: 10 }, async (_, wave) => {
           await new Promise(resolve => setTimeout(resolve, wave * 200));
           return Promise.all(
-            people(40).map((user, i) =>
-              ask(user, {
+            people(40).map((person, i) =>
+              ask(`${person} of ${wave}`, {
                 seats: [i * 7 + wave, 297 - i * 3 - wave]
                   .map(n => ({ number: `${n}` }))
                   .slice(0, i % 7 ? 2 : 1),
