@@ -16,7 +16,7 @@ import type { Engine } from '@claimline/queue/engine';
 import type { Logger } from '@claimline/telemetry/log';
 import type { UsageLog } from '@claimline/validations';
 import { mountValidations } from '@claimline/validations/http';
-import { parseAllowList, type Seal } from '@claimline/webhooks';
+import { complaintAboutUrl, countDeliveries, parseAllowList, type Seal } from '@claimline/webhooks';
 import { mountWebhooks } from '@claimline/webhooks/http';
 import type { HttpBindings } from '@hono/node-server';
 import type { Config } from '../config.ts';
@@ -56,6 +56,7 @@ export async function createApp(house: House) {
   });
   const onError = (error: Error) => log.error({ err: error }, 'background error');
 
+  const allow = parseAllowList(config.WEBHOOK_ALLOW_HOSTS ?? '');
   const directory = await openDirectory(sql, changes);
   mountCoupons(router, { sql, directory });
   const claims = await mountClaims(router, {
@@ -65,15 +66,22 @@ export async function createApp(house: House) {
     engine,
     directory,
     ticketKey,
+    callbacks: { authorize: requireKey, complaint: url => complaintAboutUrl(url, allow) },
     onError,
   });
   mountCodes(router, { sql, grant: claims.grant, issueTicket: claims.issueTicket, onError });
   mountValidations(router, { sql, validateSql, changes, record: usageLog.record });
-  mountOperations(router, { sql, engine, usageLog, isReady: house.isReady });
+  mountOperations(router, {
+    sql,
+    engine,
+    usageLog,
+    isReady: house.isReady,
+    count: () => countDeliveries(sql),
+  });
   const webhooks = mountWebhooks(router, {
     sql,
     seal: house.seal,
-    allow: parseAllowList(config.WEBHOOK_ALLOW_HOSTS ?? ''),
+    allow,
     totalMs: config.WEBHOOK_TIMEOUT_SECONDS * 1000,
   });
   mountDocs(router);

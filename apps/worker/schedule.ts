@@ -7,6 +7,7 @@ import type { Engine } from '@claimline/queue/engine';
 import type { Logger } from '@claimline/telemetry/log';
 import { metrics } from '@claimline/telemetry/metrics';
 import { pruneValidations } from '@claimline/validations/jobs';
+import { pruneMessages } from '@claimline/webhooks/jobs';
 import type { Config } from '../config.ts';
 import { watchInvariants } from '../verify.ts';
 
@@ -52,6 +53,11 @@ function jobsOf({ config, databaseUrl, sql, engine, log }: House): Job[] {
       run: () => pruneValidations(sql, config.VALIDATION_LOG_DAYS),
     },
     { name: 'prune idempotency keys', everyMs: HOUR_MS, run: () => pruneIdempotencyKeys(sql) },
+    {
+      name: 'prune webhook messages',
+      everyMs: HOUR_MS,
+      run: () => pruneMessages(sql, config.WEBHOOK_MESSAGES_KEPT_DAYS),
+    },
     { name: 'sweep lapsed locks', everyMs: LOCK_SWEEP_MS, run: () => sweepLocks(sql) },
     { name: 'resume code runs', everyMs: RESUME_MS, run: () => resumeRuns(sql) },
     {

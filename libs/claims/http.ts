@@ -6,7 +6,7 @@ import type { Engine } from '@claimline/queue/engine';
 import { createClaimVerb } from './claim.ts';
 import { createGate } from './create-gate.ts';
 import { createGrant } from './grant.ts';
-import { mountClaiming } from './http-claim.ts';
+import { type Callbacks, mountClaiming } from './http-claim.ts';
 import { mountLists } from './http-lists.ts';
 import { mountTickets } from './http-ticket.ts';
 import { createLoadGate } from './load-gate.ts';
@@ -32,6 +32,7 @@ export async function mountClaims(
     directory: Directory;
     /** See createTickets. */
     ticketKey: Buffer;
+    callbacks: Callbacks;
     onError: (error: Error) => void;
   },
 ) {
@@ -46,7 +47,7 @@ export async function mountClaims(
   const stop = new AbortController();
   const stopping = stop.signal;
 
-  mountClaiming(router, { changes, outcomes, reader, verb });
+  mountClaiming(router, { changes, outcomes, reader, verb, callbacks: house.callbacks });
   mountTickets(router, { outcomes, reader, verb, stopping });
   mountLists(router, { sql, readLine: createLineReader({ sql, gate }) });
 
