@@ -71,13 +71,8 @@ export async function createApp(house: House) {
   });
   mountCodes(router, { sql, grant: claims.grant, issueTicket: claims.issueTicket, onError });
   mountValidations(router, { sql, validateSql, changes, record: usageLog.record });
-  mountOperations(router, {
-    sql,
-    engine,
-    usageLog,
-    isReady: house.isReady,
-    count: () => countDeliveries(sql),
-  });
+  const count = () => countDeliveries(sql);
+  mountOperations(router, { sql, engine, usageLog, isReady: house.isReady, count });
   const webhooks = mountWebhooks(router, {
     sql,
     seal: house.seal,

@@ -107,9 +107,9 @@ export function mountOperations(router: Router, { sql, engine, usageLog, isReady
       answers: { 200: { description: 'Metrics', schema: z.string(), type: 'text/plain' } },
     },
     async ({ c }) => {
-      metrics.validationLogBacklog.set(usageLog.backlog());
       // With Postgres away the figures of the process are told all the same.
       await withDeadline('counting', PING_MS, count()).catch(() => {});
+      metrics.validationLogBacklog.set(usageLog.backlog());
       return replyRaw(c, 200, await registry.metrics(), {
         'Content-Type': registry.contentType,
         'Cache-Control': 'no-store',

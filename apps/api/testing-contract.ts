@@ -269,6 +269,16 @@ export const contract: Record<string, Record<number, string[]>> = {
     422: ['idempotency_key_reused'],
     503: ['unavailable'],
   },
+  'POST /api/webhook-callbacks/rotate-secret': {
+    200: [],
+    400: ['invalid_request'],
+    401: ['unauthorized'],
+    409: ['idempotency_key_in_use'],
+    413: ['payload_too_large'],
+    415: ['unsupported_media_type'],
+    422: ['idempotency_key_reused'],
+    503: ['unavailable'],
+  },
   'POST /api/webhook-endpoints/{id}/test': {
     200: [],
     401: ['unauthorized'],
