@@ -51,7 +51,7 @@ export const contract: Record<string, Record<number, string[]>> = {
     413: ['payload_too_large'],
     415: ['unsupported_media_type'],
     422: ['idempotency_key_reused'],
-    503: ['overloaded', 'unavailable'],
+    503: ['unavailable'],
   },
   'POST /api/coupons/claim': {
     200: [],
@@ -62,7 +62,7 @@ export const contract: Record<string, Record<number, string[]>> = {
     413: ['payload_too_large'],
     415: ['unsupported_media_type'],
     422: ['idempotency_key_reused'],
-    503: ['overloaded', 'unavailable'],
+    503: ['unavailable'],
   },
   'GET /api/tickets/{ticket}': {
     200: [],
