@@ -10,6 +10,7 @@ import { openEngine } from '@claimline/queue/open';
 import { metrics } from '@claimline/telemetry/metrics';
 import { openUsageLog, usageLogLimits, validateSettings } from '@claimline/validations';
 import { parseSecretKeys, readSeal } from '@claimline/webhooks';
+import type { Config } from '../config.ts';
 import type { Running, Setting } from '../process.ts';
 import { requireDatabaseUrl } from '../process.ts';
 import { createApp } from './app.ts';
@@ -84,13 +85,7 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
   );
   closers.push('queue', () => engine.close());
 
-  const closeMs = Math.min(usageLogLimits.closeMs, config.SHUTDOWN_TIMEOUT_SECONDS * LOG_SHARE * 1000);
-  const usageLog = openUsageLog({
-    url: databaseUrl,
-    dataDir: config.DATA_DIR,
-    onError,
-    limits: { closeMs },
-  });
+  const { usageLog, closeMs } = openLog(config, databaseUrl, onError);
   closers.push('usage log', () => usageLog.close());
 
   let isReady = true;
@@ -129,4 +124,10 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
       if (cut) throw new Error('requests were cut off at the deadline');
     },
   };
+}
+
+function openLog(config: Config, url: string, onError: (error: Error) => void) {
+  const closeMs = Math.min(usageLogLimits.closeMs, config.SHUTDOWN_TIMEOUT_SECONDS * LOG_SHARE * 1000);
+  const usageLog = openUsageLog({ url, dataDir: config.DATA_DIR, onError, limits: { closeMs } });
+  return { usageLog, closeMs };
 }
