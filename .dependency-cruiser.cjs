@@ -16,7 +16,8 @@ const FENCES = {
   postgres: '^(libs/db|loadtest/baselines)/',
   commander: '^apps/cli/',
   undici: '^libs/webhooks/send\\.ts$',
-  standardwebhooks: '^(libs/webhooks/.*\\.test(suite)?|loadtest/receiver(\\.test)?)\\.ts$',
+  standardwebhooks:
+    '^(libs/webhooks/.*\\.test(suite)?|apps/system-tests/webhooks\\.test|loadtest/receiver(\\.test)?)\\.ts$',
 };
 
 const inside = names => `^libs/(${names.join('|')})/`;

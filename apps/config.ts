@@ -99,6 +99,18 @@ export const settings = {
     wholeNumber({ min: 0, max: 3600, fallback: 15 }),
     'How often a worker mends what a crash left between gate and queue; 0 for never. It never touches stock.',
   ),
+  REQUESTS_IN_FLIGHT: setting(
+    wholeNumber({ min: 1, max: 1_000_000, fallback: 15_000 }),
+    'Most requests that an API process works on at once; who comes then is told 503. Calls with a key get a tenth more, health and metrics two.',
+  ),
+  REQUESTS_WAITING: setting(
+    wholeNumber({ min: 0, max: 1_000_000, fallback: 20_000 }),
+    'Most requests and streams of an API process that wait for an outcome; who comes then is told at once how things stand.',
+  ),
+  CLAIM_WAIT_MS: setting(
+    wholeNumber({ min: 10, max: 60_000, fallback: 1500 }),
+    'When for two seconds every claim took longer than this to get into line, only as many may wait as are through in a quarter of it; the others are told 503.',
+  ),
   RATE_LIMITS: setting(onOff(true), 'Rate limits; off for load tests. There are none yet.'),
   WEBHOOK_ALLOW_HOSTS: setting(
     readableBy(parseAllowList),

@@ -8,6 +8,7 @@ import type { Sql } from '@claimline/db/pool';
 import type { Transactions } from '@claimline/db/transaction';
 import { createKeyCheck } from '@claimline/http/access';
 import { createIdempotency } from '@claimline/http/idempotency';
+import { createLoad } from '@claimline/http/load';
 import { createRequestLog } from '@claimline/http/request-log';
 import { createRouter } from '@claimline/http/router';
 import { AppError } from '@claimline/kernel/error';
@@ -48,7 +49,12 @@ export async function createApp(house: House) {
     house;
   const requireKey = createKeyCheck(config.OPERATOR_KEY);
   const requestLog = createRequestLog(log);
+  const load = createLoad({
+    requestsMost: config.REQUESTS_IN_FLIGHT,
+    waitersMost: config.REQUESTS_WAITING,
+  });
   const router = createRouter({
+    load,
     authorize: (c, access) => (access === 'public' ? undefined : requireKey(c)),
     idempotency: createIdempotency({ sql, transactions }),
     translate,
@@ -65,19 +71,16 @@ export async function createApp(house: House) {
     changes,
     engine,
     directory,
+    load,
+    waitMostMs: config.CLAIM_WAIT_MS,
     ticketKey,
     callbacks: { authorize: requireKey, complaint: url => complaintAboutUrl(url, allow) },
     onError,
   });
   mountCodes(router, { sql, grant: claims.grant, issueTicket: claims.issueTicket, onError });
   mountValidations(router, { sql, validateSql, changes, record: usageLog.record });
-  mountOperations(router, {
-    sql,
-    engine,
-    usageLog,
-    isReady: house.isReady,
-    count: () => countDeliveries(sql),
-  });
+  const count = () => countDeliveries(sql);
+  mountOperations(router, { sql, engine, usageLog, isReady: house.isReady, count });
   const webhooks = mountWebhooks(router, {
     sql,
     seal: house.seal,

@@ -331,6 +331,10 @@ export const operationNotes: Record<string, OperationNote> = {
     body: { grace_seconds: 86_400 },
     answers: { 200: { id: endpoint.id, secret, previous_until: '2026-12-03T09:00:00.000Z' } },
   },
+  rotateCallbackSecret: {
+    body: { grace_seconds: 86_400 },
+    answers: { 200: { secret, previous_until: '2026-12-03T09:00:00.000Z' } },
+  },
   testWebhookEndpoint: {
     answers: {
       200: {

@@ -46,6 +46,7 @@ export function mountOperations(router: Router, { sql, engine, usageLog, isReady
       tag: 'Operations',
       summary: 'Whether the stores answer, for people and monitors',
       access: 'public',
+      isVital: true,
       answers: {
         200: { description: 'Healthy', schema: healthSchema },
         503: { description: 'A store does not answer', schema: healthSchema },
@@ -74,6 +75,7 @@ export function mountOperations(router: Router, { sql, engine, usageLog, isReady
       summary: 'Whether the process turns',
       description: 'Looks at nothing else: a store that is away is no reason to start the process again.',
       access: 'public',
+      isVital: true,
       answers: { 200: { description: 'It does', schema: z.object({ status: z.literal('alive') }) } },
     },
     ({ c }) => reply(c, 200, { status: 'alive' }),
@@ -88,6 +90,7 @@ export function mountOperations(router: Router, { sql, engine, usageLog, isReady
       summary: 'Whether this process takes requests',
       description: 'A store that is away is no reason to send them elsewhere: the others miss it too.',
       access: 'public',
+      isVital: true,
       answers: {
         200: { description: 'It does', schema: z.object({ status: z.literal('ready') }) },
         503: { description: 'It is stopping', schema: z.object({ status: z.literal('stopping') }) },
@@ -104,12 +107,13 @@ export function mountOperations(router: Router, { sql, engine, usageLog, isReady
       tag: 'Operations',
       summary: 'Prometheus metrics of this process',
       access: 'keyed',
+      isVital: true,
       answers: { 200: { description: 'Metrics', schema: z.string(), type: 'text/plain' } },
     },
     async ({ c }) => {
-      metrics.validationLogBacklog.set(usageLog.backlog());
       // With Postgres away the figures of the process are told all the same.
       await withDeadline('counting', PING_MS, count()).catch(() => {});
+      metrics.validationLogBacklog.set(usageLog.backlog());
       return replyRaw(c, 200, await registry.metrics(), {
         'Content-Type': registry.contentType,
         'Cache-Control': 'no-store',

@@ -716,6 +716,26 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.webhook_secrets_rotated(secrets jsonb, sealed text, grace_seconds integer, most integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select jsonb_build_array(jsonb_build_object('sealed', sealed, 'until', null)) || coalesce(
+    jsonb_agg(jsonb_build_object('sealed', secret ->> 'sealed', 'until', until) order by place)
+      filter (where until > now()),
+    '[]'
+  )
+  from (
+    select secret, place, least((secret ->> 'until')::timestamptz, now() + grace_seconds * interval '1 second') as until
+    from jsonb_array_elements(secrets) with ordinality as listed(secret, place)
+    where secret ->> 'until' is null or (secret ->> 'until')::timestamptz > now()
+    order by place
+    limit most - 1
+  ) before
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.webhooks_wanted()
  RETURNS boolean
  LANGUAGE sql

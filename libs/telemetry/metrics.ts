@@ -28,6 +28,23 @@ export const metrics = {
     buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
     registers,
   }),
+  gateWaitSeconds: new Histogram({
+    name: 'claimline_gate_wait_seconds',
+    help: 'How long the first claim of a train took from its arrival until it had passed gate and queue.',
+    buckets: secondsBuckets,
+    registers,
+  }),
+  requestsInFlight: new Gauge({
+    name: 'claimline_requests_in_flight',
+    help: 'Requests that are worked on, without those that wait for an outcome.',
+    registers,
+  }),
+  shed: new Counter({
+    name: 'claimline_shed_total',
+    help: 'Requests turned away in an overload, by what was full: in_flight, waiters, coupon_wait, process_wait.',
+    labelNames: ['why'],
+    registers,
+  }),
   waiters: new Gauge({
     name: 'claimline_waiters',
     help: 'Requests and streams that wait for an outcome.',
