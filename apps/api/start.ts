@@ -6,7 +6,6 @@ import { openTransactions } from '@claimline/db/transaction';
 import { isLoopback } from '@claimline/http/access';
 import { serve } from '@claimline/http/serve';
 import { pause } from '@claimline/kernel/backoff';
-import type { Closers } from '@claimline/kernel/closers';
 import { openEngine } from '@claimline/queue/open';
 import { metrics } from '@claimline/telemetry/metrics';
 import { openUsageLog, usageLogLimits, validateSettings } from '@claimline/validations';
@@ -38,7 +37,38 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     metrics.errors.inc({ where: 'background' });
     log.error({ err: error }, 'background error');
   };
-  const { sql, settleSql, validateSql, transactions } = openDatabase(databaseUrl, config, closers);
+  const onNotice = (notice: { code: string }) => {
+    if (notice.code === nestedBeginCode) metrics.notices25001.inc();
+  };
+  const sql = openPool({
+    url: databaseUrl,
+    applicationName: 'claimline api',
+    max: config.DATABASE_CONNECTIONS,
+    onNotice,
+  });
+  closers.push('postgres', () => sql.end({ timeout: 5 }));
+  const settleSql = openPool({
+    url: databaseUrl,
+    applicationName: 'claimline api settle',
+    max: SETTLE_CONNECTIONS,
+    settings: settleSettings,
+    onNotice,
+  });
+  closers.push('postgres for settle', () => settleSql.end({ timeout: 5 }));
+  const validateSql = openPool({
+    url: databaseUrl,
+    applicationName: 'claimline api validate',
+    max: VALIDATE_CONNECTIONS,
+    settings: validateSettings,
+    onNotice,
+  });
+  closers.push('postgres for validations', () => validateSql.end({ timeout: 5 }));
+  const transactions = openTransactions({
+    url: databaseUrl,
+    applicationName: 'claimline api transactions',
+    onNotice,
+  });
+  closers.push('transactions', () => transactions.close());
   await retry('postgres', () => assertSchema(sql));
   const changes = await openChanges({ url: databaseUrl, applicationName: 'claimline api listen', onError });
   closers.push('changes', () => changes.close());
@@ -55,13 +85,7 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
   );
   closers.push('queue', () => engine.close());
 
-  const closeMs = Math.min(usageLogLimits.closeMs, config.SHUTDOWN_TIMEOUT_SECONDS * LOG_SHARE * 1000);
-  const usageLog = openUsageLog({
-    url: databaseUrl,
-    dataDir: config.DATA_DIR,
-    onError,
-    limits: { closeMs },
-  });
+  const { usageLog, closeMs } = openLog(config, databaseUrl, onError);
   closers.push('usage log', () => usageLog.close());
 
   let isReady = true;
@@ -102,39 +126,8 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
   };
 }
 
-/** The connections to Postgres by what they are for; each is opened when first needed, and closed in the end. */
-function openDatabase(url: string, { DATABASE_CONNECTIONS }: Config, closers: Closers) {
-  const onNotice = (notice: { code: string }) => {
-    if (notice.code === nestedBeginCode) metrics.notices25001.inc();
-  };
-  const sql = openPool({
-    url,
-    applicationName: 'claimline api',
-    max: DATABASE_CONNECTIONS,
-    onNotice,
-  });
-  closers.push('postgres', () => sql.end({ timeout: 5 }));
-  const settleSql = openPool({
-    url,
-    applicationName: 'claimline api settle',
-    max: SETTLE_CONNECTIONS,
-    settings: settleSettings,
-    onNotice,
-  });
-  closers.push('postgres for settle', () => settleSql.end({ timeout: 5 }));
-  const validateSql = openPool({
-    url,
-    applicationName: 'claimline api validate',
-    max: VALIDATE_CONNECTIONS,
-    settings: validateSettings,
-    onNotice,
-  });
-  closers.push('postgres for validations', () => validateSql.end({ timeout: 5 }));
-  const transactions = openTransactions({
-    url,
-    applicationName: 'claimline api transactions',
-    onNotice,
-  });
-  closers.push('transactions', () => transactions.close());
-  return { sql, settleSql, validateSql, transactions };
+function openLog(config: Config, url: string, onError: (error: Error) => void) {
+  const closeMs = Math.min(usageLogLimits.closeMs, config.SHUTDOWN_TIMEOUT_SECONDS * LOG_SHARE * 1000);
+  const usageLog = openUsageLog({ url, dataDir: config.DATA_DIR, onError, limits: { closeMs } });
+  return { usageLog, closeMs };
 }
