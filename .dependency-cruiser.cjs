@@ -3,7 +3,13 @@
  * what we depend on outside is fenced in.
  */
 const GROUND = ['kernel', 'telemetry', 'db', 'queue', 'http'];
-const SLICES = { coupons: [], claims: ['coupons'], codes: ['claims', 'coupons'], webhooks: ['claims'] };
+const SLICES = {
+  coupons: [],
+  claims: ['coupons'],
+  codes: ['claims', 'coupons'],
+  validations: ['codes', 'coupons'],
+  webhooks: ['claims'],
+};
 const FENCES = {
   bullmq: '^(libs/queue|loadtest/baselines)/',
   'ioredis|pg|@bull-board/.*': '^libs/queue/',

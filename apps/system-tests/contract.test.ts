@@ -9,6 +9,7 @@ import { hostileText } from './contract/hostile-text.ts';
 import { idempotencyKeys } from './contract/idempotency-keys.ts';
 import { simpleForm } from './contract/simple-form.ts';
 import { tickets } from './contract/tickets.ts';
+import { validations } from './contract/validations.ts';
 import { onEachEngine } from './engines.ts';
 
 onEachEngine({}, stack => {
@@ -21,6 +22,7 @@ onEachEngine({}, stack => {
   aroundRequests(stack);
   hostileText(stack);
   codes(stack);
+  validations(stack);
   idempotencyKeys(stack);
 
   test('the same processes answered all of it', () => {

@@ -1,3 +1,5 @@
+import { type Load, overloadedProblem } from '@claimline/http/load';
+import { replyProblem } from '@claimline/http/problem';
 import { reply, replyRaw } from '@claimline/http/reply';
 import { preferredWaitSeconds, type Router } from '@claimline/http/router';
 import { goneSignal, header } from '@claimline/http/scope';
@@ -18,8 +20,9 @@ export function mountTickets(
     outcomes,
     reader,
     verb,
+    load,
     stopping,
-  }: { outcomes: Outcomes; reader: TicketReader; verb: ClaimVerb; stopping: AbortSignal },
+  }: { outcomes: Outcomes; reader: TicketReader; verb: ClaimVerb; load: Load; stopping: AbortSignal },
 ) {
   router.add(
     {
@@ -82,7 +85,9 @@ export function mountTickets(
     },
     async ({ c, params }) => {
       await reader.read(params.ticket); // An unknown ticket is an ordinary error, not a stream.
-      return streamTicket(c, params.ticket, { reader, outcomes }, stopping);
+      const stay = load.stay();
+      if (!stay) return replyProblem(c, overloadedProblem());
+      return streamTicket(c, params.ticket, { reader, outcomes }, stopping, stay.leave);
     },
   );
 }
