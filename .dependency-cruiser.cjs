@@ -2,11 +2,12 @@
  * The import rules of the house (ARCHITECTURE.md). Imports go down; a slice names its siblings;
  * what we depend on outside is fenced in.
  */
-const GROUND = ['kernel', 'telemetry', 'db', 'queue', 'http'];
+const GROUND = ['kernel', 'telemetry', 'db', 'queue', 'http', 'tickets'];
 const SLICES = {
   coupons: [],
   claims: ['coupons'],
   codes: ['claims', 'coupons'],
+  seats: [],
   validations: ['codes', 'coupons'],
   webhooks: ['claims'],
 };

@@ -4,12 +4,13 @@ import { type Check, type Progress, runChecks, type Verdict } from '@claimline/d
 import { oneAtATime } from '@claimline/db/one-at-a-time';
 import type { Sql } from '@claimline/db/pool';
 import type { Engine } from '@claimline/queue/engine';
+import { seatCheck } from '@claimline/seats/verify';
 import { metrics } from '@claimline/telemetry/metrics';
 import { validationCheck } from '@claimline/validations/verify';
 import { webhookCheck } from '@claimline/webhooks/verify';
 
 /** What every slice promises about its tables, in the order in which it is told. */
-const checks: Check[] = [...claimChecks, codeCheck, validationCheck, webhookCheck];
+const checks: Check[] = [...claimChecks, codeCheck, validationCheck, seatCheck, webhookCheck];
 
 /** What a verification found. `ok`: no invariant is violated. Notes are allowed, and worth a look. */
 export type Report = { ok: boolean; coupon: string | null; seconds: number; invariants: Verdict[] };

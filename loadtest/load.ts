@@ -15,6 +15,9 @@ export type LoadPlan = {
   bodies?: string[];
   userPrefix: string;
   coupons: number;
+  /** `{event}` is another one for every `crowd` people, from `firstEvent`. */
+  crowd?: number;
+  firstEvent?: number;
   /** So many requests at once are of the same person; every burst is of another one. */
   burst: number;
   connections: number;

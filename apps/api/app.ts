@@ -14,7 +14,9 @@ import { createRouter } from '@claimline/http/router';
 import { AppError } from '@claimline/kernel/error';
 import { isQueueAway } from '@claimline/queue/away';
 import type { Engine } from '@claimline/queue/engine';
+import { mountSeatSales } from '@claimline/seats/http';
 import type { Logger } from '@claimline/telemetry/log';
+import { mountTickets } from '@claimline/tickets/http';
 import type { UsageLog } from '@claimline/validations';
 import { mountValidations } from '@claimline/validations/http';
 import { complaintAboutUrl, countDeliveries, parseAllowList, type Seal } from '@claimline/webhooks';
@@ -79,6 +81,11 @@ export async function createApp(house: House) {
   });
   mountCodes(router, { sql, grant: claims.grant, issueTicket: claims.issueTicket, onError });
   mountValidations(router, { sql, validateSql, changes, record: usageLog.record });
+  const waitMostMs = config.CLAIM_WAIT_MS;
+  const seats = await mountSeatSales(router, { sql, changes, engine, load, waitMostMs, ticketKey });
+  const stop = new AbortController();
+  const sources = [claims.ticketSource, seats.ticketSource];
+  mountTickets(router, { sources, load, stopping: stop.signal });
   const count = () => countDeliveries(sql);
   mountOperations(router, { sql, engine, usageLog, isReady: house.isReady, count });
   const webhooks = mountWebhooks(router, {
@@ -98,7 +105,12 @@ export async function createApp(house: House) {
   return {
     fetch: (request: Request, env: HttpBindings) =>
       env.incoming.url?.startsWith(BASE) ? board.fetch(request, env) : router.fetch(request, env),
-    release: claims.release,
+    /** Lets everybody go who waits, with the state as it is. */
+    release() {
+      stop.abort();
+      claims.release();
+      seats.release();
+    },
     closeWebhooks: webhooks.close,
   };
 }

@@ -7,6 +7,7 @@ import { couponChanges } from './contract/coupon-changes.ts';
 import { coupons } from './contract/coupons.ts';
 import { hostileText } from './contract/hostile-text.ts';
 import { idempotencyKeys } from './contract/idempotency-keys.ts';
+import { seats } from './contract/seats.ts';
 import { simpleForm } from './contract/simple-form.ts';
 import { tickets } from './contract/tickets.ts';
 import { validations } from './contract/validations.ts';
@@ -23,6 +24,7 @@ onEachEngine({}, stack => {
   hostileText(stack);
   codes(stack);
   validations(stack);
+  seats(stack);
   idempotencyKeys(stack);
 
   test('the same processes answered all of it', () => {

@@ -4,6 +4,7 @@ import { isDue, oneAtATime } from '@claimline/db/one-at-a-time';
 import type { Sql } from '@claimline/db/pool';
 import { pruneIdempotencyKeys } from '@claimline/http/idempotency-rows';
 import type { Engine } from '@claimline/queue/engine';
+import { pruneReservationRefusals, sweepReservations, wantForgottenLanes } from '@claimline/seats/jobs';
 import type { Logger } from '@claimline/telemetry/log';
 import { metrics } from '@claimline/telemetry/metrics';
 import { pruneValidations } from '@claimline/validations/jobs';
@@ -14,6 +15,8 @@ import { watchInvariants } from '../verify.ts';
 const HOUR_MS = 3_600_000;
 /** Half of the minute within which a lapsed lock is promised to be taken off. */
 const LOCK_SWEEP_MS = 30_000;
+/** Well within the minute in which a lapsed reservation is promised to be told of; a look into an index. */
+const RESERVATION_SWEEP_MS = 10_000;
 const RESUME_MS = 10_000;
 
 /** `run` answers how much it did, or found. 0 `everyMs` is never. */
@@ -59,6 +62,13 @@ function jobsOf({ config, databaseUrl, sql, engine, log }: House): Job[] {
       run: () => pruneMessages(sql, config.WEBHOOK_MESSAGES_KEPT_DAYS),
     },
     { name: 'sweep lapsed locks', everyMs: LOCK_SWEEP_MS, run: () => sweepLocks(sql) },
+    { name: 'sweep reservations', everyMs: RESERVATION_SWEEP_MS, run: () => sweepReservations(sql) },
+    { name: 'want forgotten seat lanes', everyMs: mendMs, run: () => wantForgottenLanes({ engine, sql }) },
+    {
+      name: 'prune reservation refusals',
+      everyMs: HOUR_MS,
+      run: () => pruneReservationRefusals(sql, config.REFUSALS_KEPT_DAYS),
+    },
     { name: 'resume code runs', everyMs: RESUME_MS, run: () => resumeRuns(sql) },
     {
       name: 'mend lines',

@@ -8,6 +8,7 @@ import { reply } from '@claimline/http/reply';
 import { preferredWaitSeconds, type Router } from '@claimline/http/router';
 import { type Env, goneSignal } from '@claimline/http/scope';
 import { AppError, type Problem } from '@claimline/kernel/error';
+import { ticketHttpLimits } from '@claimline/tickets/http';
 import type { Context } from 'hono';
 import { z } from 'zod';
 import type { ClaimVerb } from './claim.ts';
@@ -18,8 +19,6 @@ import { ticketSchema, viewTicket } from './ticket-view.ts';
 import type { Boarded, Wish } from './train.ts';
 
 export const claimHttpLimits = {
-  /** The longest wait for an outcome that a caller may ask for. */
-  waitMostS: 30,
   /** How long the simple form waits. */
   simpleWaitMs: 10_000,
   /** Retry-After of a line that is full. */
@@ -156,7 +155,7 @@ export function mountClaiming(
       body: claimBody(callbacks),
       idempotent: {
         reference: ({ params }) => verb.issueTicket(params.name),
-        waitMs: ({ c }) => (preferredWaitSeconds(c, claimHttpLimits.waitMostS) ?? 0) * 1000,
+        waitMs: ({ c }) => (preferredWaitSeconds(c, ticketHttpLimits.waitMostS) ?? 0) * 1000,
       },
       answers: {
         200: { description: 'Decided within `Prefer: wait`', schema: ticketSchema },
@@ -172,7 +171,7 @@ export function mountClaiming(
         callbackUrl: body.callback_url,
         fixed: fixedBy(run),
       };
-      const waitS = preferredWaitSeconds(c, claimHttpLimits.waitMostS);
+      const waitS = preferredWaitSeconds(c, ticketHttpLimits.waitMostS);
       const boarded =
         waitS === null
           ? await verb.claim(params.name, wish)

@@ -120,6 +120,25 @@ create table coupons (
   constraint coupons_status_check CHECK ((status = ANY (ARRAY['active'::text, 'paused'::text, 'ended'::text])))
 ) with (fillfactor=50);
 
+create table events (
+  id uuid not null default gen_random_uuid(),
+  name text not null,
+  venue text,
+  starts_at timestamp with time zone not null,
+  on_sale_at timestamp with time zone,
+  reservation_ttl_seconds integer not null default 600,
+  is_canceled boolean not null default false,
+  currency text,
+  metadata jsonb not null default '{}'::jsonb,
+  revision bigint not null default 1,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint events_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint events_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255))),
+  constraint events_pkey PRIMARY KEY (id),
+  constraint events_reservation_ttl_seconds_check CHECK ((reservation_ttl_seconds >= 1))
+) with (fillfactor=50);
+
 create table idempotency_keys (
   caller text not null,
   route text not null,
@@ -197,6 +216,64 @@ create table refusals (
   decided_at timestamp with time zone not null default now(),
   constraint refusals_pkey PRIMARY KEY (ticket)
 );
+
+create table reservation_refusals (
+  ticket text not null,
+  event_id uuid not null,
+  user_id text not null,
+  reason text not null,
+  seats jsonb,
+  decided_at timestamp with time zone not null default now(),
+  constraint reservation_refusals_pkey PRIMARY KEY (ticket)
+);
+
+create table reservations (
+  id uuid not null default gen_random_uuid(),
+  sequence bigint not null generated always as identity,
+  event_id uuid not null,
+  user_id text not null,
+  ticket text,
+  seats jsonb not null,
+  seat_count integer not null,
+  amount bigint not null,
+  currency text not null,
+  status text not null default 'active'::text,
+  expires_at timestamp with time zone not null,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint reservations_amount_check CHECK ((amount >= 0)),
+  constraint reservations_event_id_fkey FOREIGN KEY (event_id) REFERENCES events(id) ON DELETE CASCADE,
+  constraint reservations_pkey PRIMARY KEY (id),
+  constraint reservations_seat_count_check CHECK ((seat_count >= 1)),
+  constraint reservations_sequence_key UNIQUE (sequence),
+  constraint reservations_status_check CHECK ((status = ANY (ARRAY['active'::text, 'booked'::text, 'expired'::text, 'canceled'::text]))),
+  constraint reservations_ticket_key UNIQUE (ticket),
+  constraint reservations_user_id_check CHECK (((char_length(user_id) >= 1) AND (char_length(user_id) <= 255)))
+);
+
+create table seats (
+  id bigint not null generated always as identity,
+  event_id uuid not null,
+  number text not null,
+  section text not null default ''::text,
+  row_name text not null default ''::text,
+  place integer not null default 0,
+  type text not null default 'standard'::text,
+  price bigint not null,
+  currency text not null,
+  status text not null default 'available'::text,
+  version integer not null default 1,
+  reservation_id uuid,
+  held_until timestamp with time zone,
+  constraint seats_check CHECK (((status = ANY (ARRAY['held'::text, 'booked'::text])) = (reservation_id IS NOT NULL))),
+  constraint seats_check1 CHECK (((status = 'held'::text) = (held_until IS NOT NULL))),
+  constraint seats_event_id_fkey FOREIGN KEY (event_id) REFERENCES events(id) ON DELETE CASCADE,
+  constraint seats_event_id_number_key UNIQUE (event_id, number),
+  constraint seats_number_check CHECK (((char_length(number) >= 1) AND (char_length(number) <= 64))),
+  constraint seats_pkey PRIMARY KEY (id),
+  constraint seats_price_check CHECK ((price >= 0)),
+  constraint seats_status_check CHECK ((status = ANY (ARRAY['available'::text, 'held'::text, 'booked'::text, 'blocked'::text])))
+) with (fillfactor=70);
 
 create table validation_counts (
   coupon_id uuid not null,
@@ -343,6 +420,8 @@ CREATE INDEX codes_by_code ON public.codes USING btree (coupon_name, code);
 
 CREATE INDEX codes_by_random_key ON public.codes USING btree (coupon_name, random_key) INCLUDE (code);
 
+CREATE INDEX events_starts_at ON public.events USING btree (starts_at, id);
+
 CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING btree (created_at);
 
 CREATE INDEX redemptions_coupon ON public.redemptions USING btree (coupon_id, id);
@@ -354,6 +433,18 @@ CREATE UNIQUE INDEX redemptions_person ON public.redemptions USING btree (coupon
 CREATE INDEX redemptions_user ON public.redemptions USING btree (user_id, id);
 
 CREATE INDEX refusals_decided_at ON public.refusals USING btree (decided_at);
+
+CREATE INDEX reservation_refusals_decided_at ON public.reservation_refusals USING btree (decided_at);
+
+CREATE INDEX reservations_event ON public.reservations USING btree (event_id, status);
+
+CREATE INDEX reservations_lapsing ON public.reservations USING btree (expires_at) WHERE (status = 'active'::text);
+
+CREATE INDEX reservations_user ON public.reservations USING btree (user_id, sequence);
+
+CREATE INDEX seats_left ON public.seats USING btree (event_id, held_until) WHERE (status = ANY (ARRAY['available'::text, 'held'::text]));
+
+CREATE INDEX seats_reservation ON public.seats USING btree (reservation_id) WHERE (reservation_id IS NOT NULL);
 
 CREATE INDEX validations_by_coupon ON public.validations USING btree (coupon_id, ((- id))) WHERE (coupon_id IS NOT NULL);
 
@@ -396,6 +487,29 @@ AS $function$
 begin
   delete from assignments;
   return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.book_seats(reservation uuid)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+declare
+  held reservations;
+  whole bigint;
+begin
+  select * into held from reservations where id = reservation for update;
+  if not found then return 'unknown'; end if;
+  if held.status = 'booked' then return 'same'; end if;
+  if held.status = 'canceled' or exists (select from events where id = held.event_id and is_canceled) then
+    return 'canceled';
+  end if;
+  perform from seats where reservation_id = reservation and status = 'held' order by id for update;
+  get diagnostics whole = row_count;
+  if held.status <> 'active' or whole <> held.seat_count then return 'lapsed'; end if;
+  update seats set status = 'booked', held_until = null, version = version + 1 where reservation_id = reservation;
+  update reservations set status = 'booked', updated_at = now() where id = reservation;
+  return 'ok';
 end $function$
 ;
 
@@ -612,6 +726,67 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.events_after_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_notify('claimline_events', coalesce(old.id, new.id)::text);
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.events_and_seats_after_truncate()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_notify('claimline_events', '');
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.extend_hold(reservation uuid, seconds integer)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+declare
+  held reservations;
+begin
+  select * into held from reservations where id = reservation for update;
+  if not found then return 'unknown'; end if;
+  if held.status = 'expired' or (held.status = 'active' and held.expires_at <= now()) then return 'lapsed'; end if;
+  if held.status <> 'active' then return held.status; end if;
+  if held.expires_at >= now() + seconds * interval '1 s' then return 'ok'; end if;
+  update reservations set expires_at = now() + seconds * interval '1 s', updated_at = now() where id = reservation;
+  perform from seats where reservation_id = reservation order by id for update;
+  update seats set held_until = now() + seconds * interval '1 s', version = version + 1
+    where reservation_id = reservation and status = 'held';
+  return 'ok';
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.give_back_seats(reservation uuid)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+declare
+  booked reservations;
+begin
+  select * into booked from reservations where id = reservation for update;
+  if not found then return 'unknown'; end if;
+  if booked.status = 'canceled' then return 'same'; end if;
+  if booked.status <> 'booked' then
+    return case when booked.status = 'active' and booked.expires_at > now() then 'active' else 'lapsed' end;
+  end if;
+  perform from seats where reservation_id = reservation order by id for update;
+  update seats set status = 'available', reservation_id = null, version = version + 1
+    where reservation_id = reservation;
+  update reservations set status = 'canceled', updated_at = now() where id = reservation;
+  return 'ok';
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION public.is_discount(discount jsonb)
  RETURNS boolean
  LANGUAGE sql
@@ -643,6 +818,14 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.notify_seats_changed(event uuid, changed json)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+  select pg_notify('claimline_seats', json_strip_nulls(json_build_object('event', event, 'seats', changed))::text);
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.outbox_after_insert()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -660,6 +843,58 @@ AS $function$
 begin
   select id into new.coupon_id from coupons where name = new.coupon_name;
   return new;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.release_hold(reservation uuid)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+declare
+  held reservations;
+begin
+  select * into held from reservations where id = reservation for update;
+  if not found then return 'unknown'; end if;
+  if held.status = 'booked' then return 'booked'; end if;
+  if held.status <> 'active' then return 'same'; end if;
+  perform from seats where reservation_id = reservation order by id for update;
+  update seats set status = 'available', reservation_id = null, held_until = null, version = version + 1
+    where reservation_id = reservation;
+  update reservations set status = 'canceled', updated_at = now() where id = reservation;
+  return 'ok';
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.seats_after_insert_or_delete()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform notify_seats_changed(event_id, null) from (select distinct event_id from touched) events;
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.seats_after_update()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform notify_seats_changed(event_id, parts.changed)
+  from (
+    select event_id, part, json_agg(change order by id) as changed
+    from (
+      select event_id, id, change,
+        (sum(octet_length(change::text)) over (partition by event_id order by id))::int / 6000 as part
+      from (
+        select event_id, id,
+          json_build_array(number, status, version, floor(extract(epoch from held_until) * 1000)) as change
+        from now_so
+      ) each_seat
+    ) sized
+    group by event_id, part
+  ) parts;
+  return null;
 end $function$
 ;
 
@@ -779,9 +1014,25 @@ CREATE TRIGGER coupons_inserted BEFORE INSERT ON public.coupons FOR EACH ROW EXE
 
 CREATE TRIGGER coupons_truncated AFTER TRUNCATE ON public.coupons FOR EACH STATEMENT EXECUTE FUNCTION coupons_after_truncate();
 
+CREATE TRIGGER events_changed AFTER UPDATE ON public.events FOR EACH ROW WHEN ((((((old.name IS DISTINCT FROM new.name) OR (old.starts_at IS DISTINCT FROM new.starts_at)) OR (old.on_sale_at IS DISTINCT FROM new.on_sale_at)) OR (old.is_canceled IS DISTINCT FROM new.is_canceled)) OR (old.reservation_ttl_seconds IS DISTINCT FROM new.reservation_ttl_seconds))) EXECUTE FUNCTION events_after_change();
+
+CREATE TRIGGER events_deleted AFTER DELETE ON public.events FOR EACH ROW EXECUTE FUNCTION events_after_change();
+
+CREATE TRIGGER events_inserted AFTER INSERT ON public.events FOR EACH ROW EXECUTE FUNCTION events_after_change();
+
+CREATE TRIGGER events_truncated AFTER TRUNCATE ON public.events FOR EACH STATEMENT EXECUTE FUNCTION events_and_seats_after_truncate();
+
 CREATE TRIGGER outbox_filled AFTER INSERT ON public.outbox FOR EACH ROW EXECUTE FUNCTION outbox_after_insert();
 
 CREATE TRIGGER redemptions_inserted BEFORE INSERT ON public.redemptions FOR EACH ROW WHEN ((new.coupon_id IS NULL)) EXECUTE FUNCTION redemptions_before_insert();
+
+CREATE TRIGGER seats_added AFTER INSERT ON public.seats REFERENCING NEW TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION seats_after_insert_or_delete();
+
+CREATE TRIGGER seats_changed AFTER UPDATE ON public.seats REFERENCING NEW TABLE AS now_so FOR EACH STATEMENT EXECUTE FUNCTION seats_after_update();
+
+CREATE TRIGGER seats_removed AFTER DELETE ON public.seats REFERENCING OLD TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION seats_after_insert_or_delete();
+
+CREATE TRIGGER seats_truncated AFTER TRUNCATE ON public.seats FOR EACH STATEMENT EXECUTE FUNCTION events_and_seats_after_truncate();
 
 CREATE TRIGGER webhook_endpoints_deleted AFTER DELETE ON public.webhook_endpoints FOR EACH ROW EXECUTE FUNCTION webhook_endpoints_after_delete();
 
@@ -815,6 +1066,8 @@ comment on column public.coupons.granted_count is 'The sequence number of the ne
 
 comment on column public.coupons.public is 'Anybody may use its codes, each max_redemptions_per_code times and each person per_user_limit times in all.';
 
+comment on column public.events.currency is 'Of all its seats; the first ones set it.';
+
 comment on column public.idempotency_keys.caller is 'A digest of the credentials, or empty without any.';
 
 comment on column public.idempotency_keys.reference is 'What the work is known by before it begins, such as a ticket.';
@@ -838,6 +1091,12 @@ comment on column public.redemptions.claim_id is 'Null for a use of a public cod
 comment on column public.redemptions.ordinal is 'The how-manieth use of this person of this coupon''s public codes, from 1; null for a use of a personal code.';
 
 comment on table public.refusals is 'Tickets that ended without a claim; kept for a while so that they can be read.';
+
+comment on table public.reservation_refusals is 'Tickets that ended without a reservation; kept for a while so that they can be read.';
+
+comment on column public.reservations.seats is 'As they were when they were held, with their prices; which rows it holds is said by seats.reservation_id.';
+
+comment on column public.seats.place is 'Where it is in its row, in the order in which the row was filled: neighbors are one apart.';
 
 comment on table public.validation_counts is 'Attempts since the coupon was created, by reason (empty when valid) and response time.';
 

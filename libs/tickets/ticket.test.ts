@@ -1,26 +1,37 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { awkwardUsers } from './testing-gate.ts';
 import { createTickets, jobIdOf } from './ticket.ts';
+
+/** User ids that must not break a job's id. */
+const awkwardUsers = [
+  'two words',
+  'line\nbreak\r\ttab',
+  '12345',
+  '0',
+  'a:b',
+  '%s {brace}',
+  'ünïcødé ☂ 🎟',
+  '🎟'.repeat(255),
+];
 
 const key = randomBytes(32);
 const tickets = createTickets(key);
-const issue = (couponId: string, atMs: number) => tickets.issue(couponId, atMs, 1)[0] as string;
+const issue = (subjectId: string, atMs: number) => tickets.issue(subjectId, atMs, 1)[0] as string;
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
 describe('a ticket', () => {
-  test('says which coupon it is for and when it was issued, to every process with the key', () => {
-    const couponId = randomUUID();
+  test('says what it is for and when it was issued, to every process with the key', () => {
+    const subjectId = randomUUID();
     const createdAtMs = Date.now();
-    const ticket = issue(couponId, createdAtMs);
+    const ticket = issue(subjectId, createdAtMs);
     expect(ticket).toMatch(/^tkt_[\w-]{52}$/);
-    expect(tickets.read(ticket)).toEqual({ couponId, createdAtMs });
-    expect(createTickets(Buffer.from(key)).read(ticket)).toEqual({ couponId, createdAtMs });
+    expect(tickets.read(ticket)).toEqual({ subjectId, createdAtMs });
+    expect(createTickets(Buffer.from(key)).read(ticket)).toEqual({ subjectId, createdAtMs });
   });
 
   test.each([0, 1, 2 ** 48 - 1])('carries the time %i', createdAtMs => {
-    const couponId = 'ffffffff-0000-ffff-0000-ffffffffffff';
-    expect(tickets.read(issue(couponId, createdAtMs))).toEqual({ couponId, createdAtMs });
+    const subjectId = 'ffffffff-0000-ffff-0000-ffffffffffff';
+    expect(tickets.read(issue(subjectId, createdAtMs))).toEqual({ subjectId, createdAtMs });
   });
 
   test('is not genuine with any one character changed', () => {
@@ -48,10 +59,10 @@ describe('a ticket', () => {
     for (const other of others) expect([other, tickets.read(other)]).toEqual([other, null]);
   });
 
-  test('names the coupon of its own train, whichever train went before', () => {
-    const couponIds = [randomUUID(), randomUUID(), randomUUID()];
-    const issued = [0, 1, 0, 2, 1].map(i => [couponIds[i], issue(couponIds[i] as string, i)] as const);
-    for (const [couponId, ticket] of issued) expect(tickets.read(ticket)?.couponId).toBe(couponId);
+  test('names the subject of its own train, whichever train went before', () => {
+    const subjectIds = [randomUUID(), randomUUID(), randomUUID()];
+    const issued = [0, 1, 0, 2, 1].map(i => [subjectIds[i], issue(subjectIds[i] as string, i)] as const);
+    for (const [subjectId, ticket] of issued) expect(tickets.read(ticket)?.subjectId).toBe(subjectId);
   });
 
   test('is not genuine under another key', () => {
@@ -59,12 +70,12 @@ describe('a ticket', () => {
     expect(tickets.read(ticket)).toBeNull();
   });
 
-  test('is never issued twice, however many are issued for one coupon in one moment', () => {
-    const couponId = randomUUID();
+  test('is never issued twice, however many are issued for one subject in one moment', () => {
+    const subjectId = randomUUID();
     const nowMs = Date.now();
     // A full train is issued at once.
-    const many = [...tickets.issue(couponId, nowMs, 500), ...tickets.issue(couponId, nowMs, 500)];
-    for (const ticket of many) expect(tickets.read(ticket)).toEqual({ couponId, createdAtMs: nowMs });
+    const many = [...tickets.issue(subjectId, nowMs, 500), ...tickets.issue(subjectId, nowMs, 500)];
+    for (const ticket of many) expect(tickets.read(ticket)).toEqual({ subjectId, createdAtMs: nowMs });
     expect(new Set(many).size).toBe(many.length);
   });
 });
@@ -78,12 +89,12 @@ describe("a job's id", () => {
   });
 
   test('differs from attempt to attempt, and between people whose ids begin alike', () => {
-    const couponId = randomUUID();
+    const subjectId = randomUUID();
     const ids = ['ada', 'ada', `${'x'.repeat(64)}1`, `${'x'.repeat(64)}2`].map(userId =>
-      jobIdOf(userId, issue(couponId, 1)),
+      jobIdOf(userId, issue(subjectId, 1)),
     );
     expect(new Set(ids).size).toBe(ids.length);
-    const ticket = issue(couponId, 1);
+    const ticket = issue(subjectId, 1);
     expect(jobIdOf('ada', ticket)).toBe(jobIdOf('ada', ticket));
   });
 });

@@ -4,32 +4,28 @@ import { reply, replyRaw } from '@claimline/http/reply';
 import { preferredWaitSeconds, type Router } from '@claimline/http/router';
 import { goneSignal, header } from '@claimline/http/scope';
 import { z } from 'zod';
-import type { ClaimVerb } from './claim.ts';
-import { claimHttpLimits } from './http-claim.ts';
-import type { Outcomes } from './outcomes.ts';
-import type { TicketReader } from './read-ticket.ts';
-import { streamTicket } from './stream-ticket.ts';
-import { ticketSchema, viewTicket } from './ticket-view.ts';
+import { findTicket, type TicketSource } from './source.ts';
+import { streamTicket } from './stream.ts';
+
+export const ticketHttpLimits = {
+  /** The longest wait for an outcome that a caller may ask for. */
+  waitMostS: 30,
+} as const;
 
 const ticketParams = z.object({ ticket: z.string() });
 
-/** Reading a ticket, waiting on it, following it. `stopping` ends the streams. */
+/** Reading a ticket of any kind, waiting on it, following it. `stopping` ends the streams. */
 export function mountTickets(
   router: Router,
-  {
-    outcomes,
-    reader,
-    verb,
-    load,
-    stopping,
-  }: { outcomes: Outcomes; reader: TicketReader; verb: ClaimVerb; load: Load; stopping: AbortSignal },
+  { sources, load, stopping }: { sources: TicketSource[]; load: Load; stopping: AbortSignal },
 ) {
+  const schema = z.union(sources.map(source => source.schema));
   router.add(
     {
       method: 'get',
       path: '/api/tickets/{ticket}',
       id: 'readTicket',
-      tag: 'Claims',
+      tag: 'Tickets',
       summary: 'Read a ticket, or wait for its outcome',
       access: 'public',
       params: ticketParams,
@@ -42,30 +38,27 @@ export function mountTickets(
           .describe('Long poll: seconds to wait for the outcome, at most 30.'),
       }),
       answers: {
-        200: { description: 'The ticket', schema: ticketSchema },
+        200: { description: 'The ticket', schema },
         304: { description: 'Unchanged' },
       },
       problems: ['ticket_not_found', 'ticket_lost'],
     },
-    async ({ c, params, query }) => {
-      let state = await reader.read(params.ticket);
-      const waitS = Math.min(
-        query.wait ?? preferredWaitSeconds(c, claimHttpLimits.waitMostS) ?? 0,
-        claimHttpLimits.waitMostS,
-      );
-      if (!state.decided && waitS > 0) {
-        await verb.waitFor(params.ticket, performance.now() + waitS * 1000, goneSignal(c));
-        state = await reader.read(params.ticket);
+    async ({ c, params: { ticket }, query }) => {
+      let { source, seen } = await findTicket(sources, ticket);
+      const { waitMostS } = ticketHttpLimits;
+      const waitS = Math.min(query.wait ?? preferredWaitSeconds(c, waitMostS) ?? 0, waitMostS);
+      if (seen.retryAfter !== null && waitS > 0) {
+        if (!source.isHeard(ticket)) await load.rest(() => source.wait(ticket, waitS * 1000, goneSignal(c)));
+        ({ source, seen } = await findTicket([source], ticket));
       }
-      const { body, retryAfter } = viewTicket(state);
-      const etag = `W/"${body.status}-${body.position ?? body.decided_at ?? 0}"`;
+      const etag = `W/"${seen.version}"`;
       const headers = {
         ETag: etag,
         'Cache-Control': 'private, no-cache',
-        ...(retryAfter !== null && { 'Retry-After': String(retryAfter) }),
+        ...(seen.retryAfter !== null && { 'Retry-After': String(seen.retryAfter) }),
       };
       if (header(c, 'if-none-match') === etag) return replyRaw(c, 304, null, headers);
-      return reply(c, 200, body, headers);
+      return reply(c, 200, seen.body, headers);
     },
   );
 
@@ -74,7 +67,7 @@ export function mountTickets(
       method: 'get',
       path: '/api/tickets/{ticket}/events',
       id: 'streamTicket',
-      tag: 'Claims',
+      tag: 'Tickets',
       summary: 'Follow a ticket by server-sent events',
       access: 'public',
       params: ticketParams,
@@ -83,11 +76,12 @@ export function mountTickets(
       },
       problems: ['ticket_not_found', 'ticket_lost'],
     },
-    async ({ c, params }) => {
-      await reader.read(params.ticket); // An unknown ticket is an ordinary error, not a stream.
+    async ({ c, params: { ticket } }) => {
+      // An unknown ticket is an ordinary error, not a stream.
+      const { source } = await findTicket(sources, ticket);
       const stay = load.stay();
       if (!stay) return replyProblem(c, overloadedProblem());
-      return streamTicket(c, params.ticket, { reader, outcomes }, stopping, stay.leave);
+      return streamTicket(c, ticket, source, stopping, stay.leave);
     },
   );
 }

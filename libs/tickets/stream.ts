@@ -1,9 +1,7 @@
 import type { Env } from '@claimline/http/scope';
 import type { Context } from 'hono';
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
-import type { Outcomes } from './outcomes.ts';
-import type { TicketReader } from './read-ticket.ts';
-import { viewTicket } from './ticket-view.ts';
+import { findTicket, type TicketSource } from './source.ts';
 
 export const streamLimits = {
   /** A comment line this often keeps proxies from closing a silent stream. */
@@ -21,40 +19,35 @@ export const streamLimits = {
 export function streamTicket(
   c: Context<Env>,
   ticket: string,
-  { reader, outcomes }: { reader: TicketReader; outcomes: Outcomes },
+  source: TicketSource,
   signal: AbortSignal,
   onEnd: () => void,
 ): Response {
   return streamSSE(c, async stream => {
     try {
-      await follow(stream, ticket, { reader, outcomes }, signal);
+      await follow(stream, ticket, source, signal);
     } finally {
       onEnd();
     }
   });
 }
 
-async function follow(
-  stream: SSEStreamingApi,
-  ticket: string,
-  { reader, outcomes }: { reader: TicketReader; outcomes: Outcomes },
-  signal: AbortSignal,
-) {
+async function follow(stream: SSEStreamingApi, ticket: string, source: TicketSource, signal: AbortSignal) {
   const left = new AbortController();
   stream.onAbort(() => left.abort());
   const gone = AbortSignal.any([left.signal, signal]);
   let told = '';
   let heartbeatAtMs = performance.now() + streamLimits.heartbeatMs;
   for (let version = 1; !stream.aborted; ) {
-    const { body } = viewTicket(await reader.read(ticket));
-    const data = JSON.stringify(body);
+    const { seen } = await findTicket([source], ticket);
+    const data = JSON.stringify(seen.body);
     if (data !== told) {
       await stream.writeSSE({ event: 'ticket', data, id: String(version++), retry: streamLimits.retryMs });
       told = data;
     }
-    if (body.status !== 'queued' || gone.aborted) return;
+    if (seen.retryAfter === null || gone.aborted) return;
     // Decided while that was read and told: nobody would wake it any more, 1 % of streams waited 2 s so.
-    if (!outcomes.get(ticket)) await outcomes.wait(ticket, streamLimits.placeMs, gone);
+    if (!source.isHeard(ticket)) await source.wait(ticket, streamLimits.placeMs, gone);
     if (performance.now() >= heartbeatAtMs) {
       await stream.write(': still here\n\n');
       heartbeatAtMs = performance.now() + streamLimits.heartbeatMs;

@@ -1,10 +1,11 @@
 import type { Env } from '@claimline/http/scope';
 import { describeOnEngine, withLimits } from '@claimline/queue/testing';
+import { streamLimits, streamTicket } from '@claimline/tickets/stream';
 import { Hono } from 'hono';
 import { expect, test } from 'vitest';
-import { streamLimits, streamTicket } from './stream-ticket.ts';
 import { openHouse } from './testing-house.ts';
 import { insertCoupon } from './testing-settle.ts';
+import { createTicketSource } from './ticket-view.ts';
 
 describeOnEngine('postgres', () => {
   test('a stream ends with an outcome that comes while the place is being told', async () => {
@@ -23,11 +24,10 @@ describeOnEngine('postgres', () => {
           return state;
         },
       };
-      const { outcomes } = house;
+      const { outcomes, tickets } = house;
+      const source = createTicketSource({ reader, outcomes, tickets });
       const never = new AbortController().signal;
-      const app = new Hono<Env>().get('/', c =>
-        streamTicket(c, ticket, { reader, outcomes }, never, () => ended++),
-      );
+      const app = new Hono<Env>().get('/', c => streamTicket(c, ticket, source, never, () => ended++));
       let ended = 0;
       // Nothing but the outcome ends it before the test's time is over.
       let told = '';
