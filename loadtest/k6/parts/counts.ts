@@ -1,7 +1,14 @@
 import { Counter, Gauge, Trend } from 'k6/metrics';
 
 /** What an answer to a claim can say. `joined`: in line already, the same ticket again. */
-export type Said = 'admitted' | 'joined' | 'granted' | 'already_claimed' | 'sold_out' | 'unexpected';
+export type Said =
+  | 'admitted'
+  | 'joined'
+  | 'granted'
+  | 'already_claimed'
+  | 'sold_out'
+  | 'seat_taken'
+  | 'unexpected';
 
 /*
  * Every metric of the scenarios. Those of one kind share a prefix, by which the summary finds them.
@@ -16,6 +23,7 @@ export const claims: Record<Said, Counter> = {
   granted: new Counter('claims_granted'),
   already_claimed: new Counter('claims_already_claimed'),
   sold_out: new Counter('claims_sold_out'),
+  seat_taken: new Counter('claims_seat_taken'),
   unexpected: new Counter('claims_unexpected'),
 };
 
