@@ -118,6 +118,10 @@ export const settings = {
     wholeNumber({ min: 1, max: 100, fallback: 10 }),
     'Attempts under way to one endpoint at a time.',
   ),
+  WEBHOOK_MESSAGES_KEPT_DAYS: setting(
+    wholeNumber({ min: 2, max: 3650, fallback: 30 }),
+    'How long messages and their attempts can be read, sent again and recovered.',
+  ),
   WEBHOOK_DISABLE_HOURS: setting(
     wholeNumber({ min: 1, max: 8760, fallback: 120 }),
     'An endpoint is disabled after so long of nothing but failures.',

@@ -6,9 +6,10 @@ import type { Sql } from '@claimline/db/pool';
 import type { Engine } from '@claimline/queue/engine';
 import { seatCheck } from '@claimline/seats/verify';
 import { metrics } from '@claimline/telemetry/metrics';
+import { webhookCheck } from '@claimline/webhooks/verify';
 
 /** What every slice promises about its tables, in the order in which it is told. */
-const checks: Check[] = [...claimChecks, codeCheck, seatCheck];
+const checks: Check[] = [...claimChecks, codeCheck, seatCheck, webhookCheck];
 
 /** What a verification found. `ok`: no invariant is violated. Notes are allowed, and worth a look. */
 export type Report = { ok: boolean; coupon: string | null; seconds: number; invariants: Verdict[] };

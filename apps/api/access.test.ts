@@ -70,6 +70,11 @@ describe('with OPERATOR_KEY', () => {
     ['POST', `/api/events/${nothing}/seats`, { seats: [{ number: '1', price: 1, currency: 'EUR' }] }, 404],
     ['PATCH', `/api/events/${nothing}/seats`, { seats: ['1'], status: 'blocked' }, 404],
     ['GET', '/api/users/ada/reservations', undefined, 200],
+    ['GET', '/api/webhook-endpoints/ep_x/attempts', undefined, 404],
+    ['POST', '/api/webhook-endpoints/ep_x/recover', { since: '2026-01-01T00:00:00Z' }, 404],
+    ['GET', '/api/webhook-messages', undefined, 200],
+    ['GET', '/api/webhook-messages/msg_x', undefined, 404],
+    ['POST', '/api/webhook-messages/msg_x/resend', undefined, 404],
     ['GET', '/metrics', undefined, 200],
     ['GET', '/queues', undefined, 200],
     ['GET', '/queues/api/queues', undefined, 200],
@@ -155,7 +160,7 @@ describe('with OPERATOR_KEY', () => {
           `${method} ${path
             .replace('access', '{name}')
             .replace('ada', '{user_id}')
-            .replace('ep_x', '{id}')
+            .replace(/ep_x|msg_x/, '{id}')
             .replace(nothing, '{id}')
             .replace('runs/x', 'runs/{run_id}')
             .replace(/codes\/x/, 'codes/{code}')}`,

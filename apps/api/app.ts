@@ -16,7 +16,7 @@ import type { Engine } from '@claimline/queue/engine';
 import { mountSeatSales } from '@claimline/seats/http';
 import type { Logger } from '@claimline/telemetry/log';
 import { mountTickets } from '@claimline/tickets/http';
-import { parseAllowList, type Seal } from '@claimline/webhooks';
+import { complaintAboutUrl, countDeliveries, parseAllowList, type Seal } from '@claimline/webhooks';
 import { mountWebhooks } from '@claimline/webhooks/http';
 import type { HttpBindings } from '@hono/node-server';
 import type { Config } from '../config.ts';
@@ -52,6 +52,7 @@ export async function createApp(house: House) {
   });
   const onError = (error: Error) => log.error({ err: error }, 'background error');
 
+  const allow = parseAllowList(config.WEBHOOK_ALLOW_HOSTS ?? '');
   const directory = await openDirectory(sql, changes);
   mountCoupons(router, { sql, directory });
   const claims = await mountClaims(router, {
@@ -61,6 +62,7 @@ export async function createApp(house: House) {
     engine,
     directory,
     ticketKey,
+    callbacks: { authorize: requireKey, complaint: url => complaintAboutUrl(url, allow) },
     onError,
   });
   mountCodes(router, { sql, grant: claims.grant, issueTicket: claims.issueTicket, onError });
@@ -71,10 +73,10 @@ export async function createApp(house: House) {
   const webhooks = mountWebhooks(router, {
     sql,
     seal: house.seal,
-    allow: parseAllowList(config.WEBHOOK_ALLOW_HOSTS ?? ''),
+    allow,
     totalMs: config.WEBHOOK_TIMEOUT_SECONDS * 1000,
   });
-  mountOperations(router, { sql, engine, isReady: house.isReady });
+  mountOperations(router, { sql, engine, isReady: house.isReady, count: () => countDeliveries(sql) });
   mountDocs(router);
   const board = createBoardApp({
     engine,

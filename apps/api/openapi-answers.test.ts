@@ -295,9 +295,37 @@ test('webhook endpoints', async () => {
   await send(`PATCH ${own}`, 400, { id }, { body: { url: '' } });
   await send(`POST ${own}/rotate-secret`, 200, { id }, { body: {} });
   await send(`POST ${own}/rotate-secret`, 400, { id }, { body: { grace_seconds: -1 } });
+  await send(`GET ${own}/attempts`, 200, { id });
+  await send(`GET ${own}/attempts`, 400, { id }, {}, '?status=odd');
+  const since = { body: { since: '2026-01-01T00:00:00Z' } };
+  await send(`POST ${own}/recover`, 409, { id }, since);
+  await send(`PATCH ${own}`, 200, { id }, { body: { status: 'enabled' } });
+  await send(`POST ${own}/recover`, 200, { id }, since);
+  await send(`POST ${own}/recover`, 400, { id }, { body: { since: 'yesterday' } });
   await send(`DELETE ${own}`, 204, { id });
   for (const call of [`GET ${own}`, `DELETE ${own}`, `POST ${own}/test`]) await send(call, 404, { id });
   await send(`PATCH ${own}`, 404, { id }, { body: {} });
+});
+
+test('webhook messages', async () => {
+  await send('POST /api/webhook-endpoints', 201, {}, { body: { url: 'https://shop.invalid/' } });
+  await send('POST /api/coupons', 201, {}, { body: { name: 'told', amount: 1 } });
+  await send('POST /api/coupons/claim', 200, {}, { body: { user_id: 'ada', coupon_name: 'told' } });
+  const feed = 'GET /api/webhook-messages';
+  let id: unknown;
+  await expect
+    .poll(async () => {
+      const { body } = await send(feed, 200, {}, {}, '?coupon=told&limit=1');
+      id = (body as { data: { id: string }[] }).data[0]?.id;
+      return id;
+    })
+    .toBeDefined();
+  await send(feed, 400, {}, {}, '?status=odd');
+  const own = '/api/webhook-messages/{id}';
+  await send(`GET ${own}`, 200, { id });
+  await send(`GET ${own}`, 404, { id: 'msg_none' });
+  await send(`POST ${own}/resend`, 200, { id });
+  await send(`POST ${own}/resend`, 404, { id }, {}, `?endpoint_id=ep_${'0'.repeat(20)}`);
 });
 
 /** A refusal of a code, with the code of its problem. */

@@ -112,6 +112,35 @@ const endpoint = {
 };
 const secret = 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD';
 
+const message = {
+  id: 'msg_6f1c0f3a5f0b4f7f8f6a2d3c4b5a6978_1',
+  type: 'claim.granted',
+  timestamp: '2026-12-24T18:00:00.123Z',
+  data: {
+    coupon_name: 'WINTER',
+    user_id: 'ada',
+    ticket,
+    claim_id: 'clm_4711',
+    sequence: 12,
+    event_sequence: 14,
+  },
+  deliveries: [
+    { endpoint_id: endpoint.id, callback_url: null, status: 'delivered', attempts: 1, next_attempt_at: null },
+  ],
+};
+const attempt = {
+  message_id: message.id,
+  type: message.type,
+  attempt: 1,
+  reason: 'event',
+  status: 'succeeded',
+  status_code: 204,
+  error: null,
+  response_body: '',
+  duration_ms: 31,
+  created_at: '2026-12-24T18:00:00.160Z',
+};
+
 const means = (...codes: ProblemCode[]) =>
   codes.map(code => `\`${code}\` ${problems[code].title}`).join('; ');
 
@@ -257,6 +286,14 @@ export const operationNotes: Record<string, OperationNote> = {
     headers: { 503: ['Retry-After'] },
   },
   ...seatNotes,
+  listWebhookAttempts: { answers: { 200: { data: [attempt], next_cursor: null } } },
+  recoverWebhookEndpoint: {
+    body: { since: '2026-12-24T18:00:00Z' },
+    answers: { 200: { recovered: 37 } },
+  },
+  listWebhookMessages: { answers: { 200: { data: [message], next_cursor: null, cursor: 'MTQ' } } },
+  readWebhookMessage: { answers: { 200: message } },
+  resendWebhookMessage: { answers: { 200: { resent: 1 } } },
   listCouponClaims: { answers: { 200: { data: [claim], next_cursor: null } } },
   listUserClaims: { answers: { 200: { data: [claim], next_cursor: null } } },
 };

@@ -7,6 +7,7 @@ import type { Engine } from '@claimline/queue/engine';
 import { pruneReservationRefusals, sweepReservations, wantForgottenLanes } from '@claimline/seats/jobs';
 import type { Logger } from '@claimline/telemetry/log';
 import { metrics } from '@claimline/telemetry/metrics';
+import { pruneMessages } from '@claimline/webhooks/jobs';
 import type { Config } from '../config.ts';
 import { watchInvariants } from '../verify.ts';
 
@@ -49,6 +50,11 @@ function jobsOf({ config, databaseUrl, sql, engine, log }: House): Job[] {
   return [
     { name: 'prune refusals', everyMs: HOUR_MS, run: () => pruneRefusals(sql, config.REFUSALS_KEPT_DAYS) },
     { name: 'prune idempotency keys', everyMs: HOUR_MS, run: () => pruneIdempotencyKeys(sql) },
+    {
+      name: 'prune webhook messages',
+      everyMs: HOUR_MS,
+      run: () => pruneMessages(sql, config.WEBHOOK_MESSAGES_KEPT_DAYS),
+    },
     { name: 'sweep lapsed locks', everyMs: LOCK_SWEEP_MS, run: () => sweepLocks(sql) },
     { name: 'sweep reservations', everyMs: RESERVATION_SWEEP_MS, run: () => sweepReservations(sql) },
     { name: 'want forgotten seat lanes', everyMs: mendMs, run: () => wantForgottenLanes({ engine, sql }) },

@@ -1,6 +1,6 @@
 import { nameParams } from '@claimline/coupons';
 import type { Changes } from '@claimline/db/changes';
-import { metadata, requiredText } from '@claimline/http/fields';
+import { isStorable, metadata, requiredText } from '@claimline/http/fields';
 import type { Run } from '@claimline/http/idempotency-rows';
 import { replyProblem } from '@claimline/http/problem';
 import { reply } from '@claimline/http/reply';
@@ -24,14 +24,31 @@ export const claimHttpLimits = {
   fullRetryS: 5,
 } as const;
 
-const claimBody = z.strictObject({
-  user_id: requiredText(),
-  callback_url: z
-    .unknown()
-    .refine(url => url === undefined, 'is not available: this server delivers no webhooks')
-    .optional(),
-  metadata: metadata().optional(),
-});
+/** Who may have an outcome told to an address of their own, and which addresses that may be. */
+export type Callbacks = {
+  /** Throws an AppError when the caller may not. */
+  authorize(c: Context<Env>): void;
+  /** What is wrong with an address, as the end of a sentence that begins with the field's name, or null. */
+  complaint(url: string): string | null;
+};
+
+function claimBody({ complaint }: Callbacks) {
+  return z.strictObject({
+    user_id: requiredText(),
+    callback_url: z
+      .string({ error: 'has the wrong type' })
+      .check(({ value, issues }) => {
+        const message = isStorable(value) ? complaint(value) : 'must be an address';
+        if (message) issues.push({ code: 'custom', message, input: value });
+      })
+      .transform(url => new URL(url).href)
+      .describe('Where the outcome is posted to, as a webhook is; for callers with a key.')
+      .meta({ format: 'uri' })
+      .optional(),
+    metadata: metadata().optional(),
+  });
+}
+
 const simpleBody = z.strictObject({ user_id: requiredText(), coupon_name: requiredText() });
 const preferHeader = z.object({
   prefer: z.string().optional().describe('wait=N (1..30): answer when decided, or after N seconds.'),
@@ -48,7 +65,14 @@ export function mountClaiming(
     outcomes,
     reader,
     verb,
-  }: { changes: Changes; outcomes: Outcomes; reader: TicketReader; verb: ClaimVerb },
+    callbacks,
+  }: {
+    changes: Changes;
+    outcomes: Outcomes;
+    reader: TicketReader;
+    verb: ClaimVerb;
+    callbacks: Callbacks;
+  },
 ) {
   /** The state of a ticket that was just boarded, without a look into any store. */
   function stateOf({ ticket, createdAtMs, coupon, line, state }: Queued, userId: string): TicketState {
@@ -125,7 +149,7 @@ export function mountClaiming(
       access: 'public',
       params: nameParams,
       headers: preferHeader,
-      body: claimBody,
+      body: claimBody(callbacks),
       idempotent: {
         reference: ({ params }) => verb.issueTicket(params.name),
         waitMs: ({ c }) => (preferredWaitSeconds(c, ticketHttpLimits.waitMostS) ?? 0) * 1000,
@@ -134,10 +158,16 @@ export function mountClaiming(
         200: { description: 'Decided within `Prefer: wait`', schema: ticketSchema },
         202: { description: 'In line', schema: ticketSchema },
       },
-      problems: ['coupon_not_found', 'overloaded', ...refusals],
+      problems: ['unauthorized', 'coupon_not_found', 'overloaded', ...refusals],
     },
     async ({ c, params, body, run }) => {
-      const wish = { userId: body.user_id, metadata: body.metadata ?? null, fixed: fixedBy(run) };
+      if (body.callback_url !== undefined) callbacks.authorize(c);
+      const wish = {
+        userId: body.user_id,
+        metadata: body.metadata ?? null,
+        callbackUrl: body.callback_url,
+        fixed: fixedBy(run),
+      };
       const waitS = preferredWaitSeconds(c, ticketHttpLimits.waitMostS);
       const boarded =
         waitS === null

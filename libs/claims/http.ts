@@ -7,7 +7,7 @@ import { createTickets } from '@claimline/tickets/ticket';
 import { createClaimVerb } from './claim.ts';
 import { createGate } from './create-gate.ts';
 import { createGrant } from './grant.ts';
-import { mountClaiming } from './http-claim.ts';
+import { type Callbacks, mountClaiming } from './http-claim.ts';
 import { mountLists } from './http-lists.ts';
 import { createLoadGate } from './load-gate.ts';
 import { mendLine } from './mend-line.ts';
@@ -32,6 +32,7 @@ export async function mountClaims(
     directory: Directory;
     /** See createTickets. */
     ticketKey: Buffer;
+    callbacks: Callbacks;
     onError: (error: Error) => void;
   },
 ) {
@@ -44,7 +45,7 @@ export async function mountClaims(
   const trains = createTrains({ directory, changes, gate, loadGate, engine, tickets });
   const verb = createClaimVerb({ directory, gate, tickets, trains, outcomes, reader });
 
-  mountClaiming(router, { changes, outcomes, reader, verb });
+  mountClaiming(router, { changes, outcomes, reader, verb, callbacks: house.callbacks });
   mountLists(router, { sql, readLine: createLineReader({ sql, gate }) });
 
   let isMending = false;

@@ -22,6 +22,8 @@ import type { Reason } from './outcome.ts';
 export type Wish = {
   userId: string;
   metadata: Record<string, unknown> | null;
+  /** Where the outcome is told besides. */
+  callbackUrl?: string | undefined;
   fixed?: { ticket: string; run: number } | undefined;
 };
 
@@ -331,9 +333,11 @@ function claimsOf(wishes: Wish[], candidates: Candidate[], verdicts: Verdict[]) 
     const { userId, ticket } = candidates[i] as Candidate;
     const line = lineOf(verdict, ticket);
     if (line === null) continue;
-    const { metadata, fixed } = wishes[i] as Wish;
+    const { metadata, callbackUrl, fixed } = wishes[i] as Wish;
     if (claims.length === 0 && fixed) run = fixed.run;
-    claims.push(metadata ? [ticket, userId, line, JSON.stringify(metadata)] : [ticket, userId, line]);
+    const text = metadata ? JSON.stringify(metadata) : '';
+    if (callbackUrl !== undefined) claims.push([ticket, userId, line, text, callbackUrl]);
+    else claims.push(text === '' ? [ticket, userId, line] : [ticket, userId, line, text]);
   }
   return { claims, run };
 }

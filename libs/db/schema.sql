@@ -275,6 +275,7 @@ create table webhook_attempts (
   number integer not null,
   status_code integer,
   duration_ms integer not null,
+  has_succeeded boolean not null,
   lane text collate "C" not null,
   reason text not null,
   error text,
@@ -387,13 +388,15 @@ CREATE INDEX webhook_attempts_by_lane ON public.webhook_attempts USING btree (la
 
 CREATE INDEX webhook_attempts_by_message ON public.webhook_attempts USING btree (message);
 
+CREATE INDEX webhook_attempts_failed ON public.webhook_attempts USING btree (lane, id) WHERE (NOT has_succeeded);
+
 CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (lane, due_at) WHERE (status = 'pending'::text);
 
-CREATE INDEX webhook_deliveries_exhausted ON public.webhook_deliveries USING btree (lane, message) WHERE (status = 'exhausted'::text);
+CREATE INDEX webhook_deliveries_exhausted ON public.webhook_deliveries USING btree (message) WHERE (status = 'exhausted'::text);
 
 CREATE INDEX webhook_deliveries_queued ON public.webhook_deliveries USING btree (lane) WHERE is_queued;
 
-CREATE INDEX webhook_messages_created_at ON public.webhook_messages USING btree (created_at);
+CREATE INDEX webhook_messages_created_at ON public.webhook_messages USING btree (created_at, "position");
 
 CREATE OR REPLACE FUNCTION public.assignments_after_delete()
  RETURNS trigger
@@ -815,6 +818,18 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.webhook_endpoints_after_enable()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  update webhook_lanes
+    set open_until = null, failing_since = null, failures = 0, window_attempts = 0, window_failures = 0
+    where lane = new.id;
+  return null;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION public.webhook_secrets_in_force(secrets jsonb)
  RETURNS text[]
  LANGUAGE sql
@@ -888,6 +903,8 @@ CREATE TRIGGER seats_removed AFTER DELETE ON public.seats REFERENCING OLD TABLE 
 CREATE TRIGGER seats_truncated AFTER TRUNCATE ON public.seats FOR EACH STATEMENT EXECUTE FUNCTION events_and_seats_after_truncate();
 
 CREATE TRIGGER webhook_endpoints_deleted AFTER DELETE ON public.webhook_endpoints FOR EACH ROW EXECUTE FUNCTION webhook_endpoints_after_delete();
+
+CREATE TRIGGER webhook_endpoints_enabled AFTER UPDATE ON public.webhook_endpoints FOR EACH ROW WHEN (((old.status = 'disabled'::text) AND (new.status = 'enabled'::text))) EXECUTE FUNCTION webhook_endpoints_after_enable();
 
 comment on table public.assignments is 'Codes that left their book: a claim has one code at most, and a code one claim.';
 

@@ -80,6 +80,17 @@ export const metrics = {
     labelNames: ['verdict'],
     registers,
   }),
+  webhookDeliveries: new Gauge({
+    name: 'claimline_webhook_deliveries',
+    help: 'Deliveries of the installation that are pending, and those that are exhausted: the dead letters. Of an API process.',
+    labelNames: ['status'],
+    registers,
+  }),
+  outboxRows: new Gauge({
+    name: 'claimline_outbox_rows',
+    help: 'What was decided and is not yet a message. Of an API process.',
+    registers,
+  }),
   webhookDisabled: new Counter({
     name: 'claimline_webhook_endpoints_disabled_total',
     help: 'Endpoints that were disabled for what they answered, by reason: gone, receiver or failing.',
