@@ -8,6 +8,7 @@ const SLICES = {
   claims: ['coupons'],
   codes: ['claims', 'coupons'],
   seats: [],
+  validations: ['codes', 'coupons'],
   webhooks: ['claims'],
 };
 const FENCES = {
@@ -16,7 +17,8 @@ const FENCES = {
   postgres: '^(libs/db|loadtest/baselines)/',
   commander: '^apps/cli/',
   undici: '^libs/webhooks/send\\.ts$',
-  standardwebhooks: '^(libs/webhooks/.*\\.test(suite)?|loadtest/receiver(\\.test)?)\\.ts$',
+  standardwebhooks:
+    '^(libs/webhooks/.*\\.test(suite)?|apps/system-tests/webhooks\\.test|loadtest/receiver(\\.test)?)\\.ts$',
 };
 
 const inside = names => `^libs/(${names.join('|')})/`;

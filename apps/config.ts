@@ -54,7 +54,10 @@ export const settings = {
     'Redis 6.2 or newer, maxmemory-policy noeviction. Without it the queue is in Postgres too, at a fraction of the speed.',
     true,
   ),
-  DATA_DIR: setting(z.string().default('.data'), 'Where the embedded Postgres keeps its data.'),
+  DATA_DIR: setting(
+    z.string().default('.data'),
+    'Where the embedded Postgres keeps its data, and what of the log of validations no database took.',
+  ),
   LOG_LEVEL: setting(
     z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
     'Least level of the JSON log on standard output.',
@@ -84,6 +87,10 @@ export const settings = {
     wholeNumber({ min: 1, max: 3650, fallback: 30 }),
     'How long the ticket of a refused claim can be read. Claims are kept for ever.',
   ),
+  VALIDATION_LOG_DAYS: setting(
+    wholeNumber({ min: 1, max: 3650, fallback: 90 }),
+    'How long the row of a validation is kept. Statistics are kept as long as their coupon.',
+  ),
   VERIFY_SECONDS: setting(
     wholeNumber({ min: 0, max: 86_400, fallback: 900 }),
     'How often a worker proves the invariants from the tables, as `claimline verify` does; 0 for never.',
@@ -91,6 +98,18 @@ export const settings = {
   MEND_SECONDS: setting(
     wholeNumber({ min: 0, max: 3600, fallback: 15 }),
     'How often a worker mends what a crash left between gate and queue; 0 for never. It never touches stock.',
+  ),
+  REQUESTS_IN_FLIGHT: setting(
+    wholeNumber({ min: 1, max: 1_000_000, fallback: 15_000 }),
+    'Most requests that an API process works on at once; who comes then is told 503. Calls with a key get a tenth more, health and metrics two.',
+  ),
+  REQUESTS_WAITING: setting(
+    wholeNumber({ min: 0, max: 1_000_000, fallback: 20_000 }),
+    'Most requests and streams of an API process that wait for an outcome; who comes then is told at once how things stand.',
+  ),
+  CLAIM_WAIT_MS: setting(
+    wholeNumber({ min: 10, max: 60_000, fallback: 1500 }),
+    'When for two seconds every claim took longer than this to get into line, only as many may wait as are through in a quarter of it; the others are told 503.',
   ),
   RATE_LIMITS: setting(onOff(true), 'Rate limits; off for load tests. There are none yet.'),
   WEBHOOK_ALLOW_HOSTS: setting(

@@ -6,10 +6,11 @@ import type { Sql } from '@claimline/db/pool';
 import type { Engine } from '@claimline/queue/engine';
 import { seatCheck } from '@claimline/seats/verify';
 import { metrics } from '@claimline/telemetry/metrics';
+import { validationCheck } from '@claimline/validations/verify';
 import { webhookCheck } from '@claimline/webhooks/verify';
 
 /** What every slice promises about its tables, in the order in which it is told. */
-const checks: Check[] = [...claimChecks, codeCheck, seatCheck, webhookCheck];
+const checks: Check[] = [...claimChecks, codeCheck, seatCheck, validationCheck, webhookCheck];
 
 /** What a verification found. `ok`: no invariant is violated. Notes are allowed, and worth a look. */
 export type Report = { ok: boolean; coupon: string | null; seconds: number; invariants: Verdict[] };

@@ -10,6 +10,7 @@ import { scramble } from './bench/scramble.ts';
 import { speed } from './bench/speed.ts';
 import { storm } from './bench/storm.ts';
 import { surge } from './bench/surge.ts';
+import { validations } from './bench/validations.ts';
 import { renderChart } from './chart.ts';
 import { describeMachine } from './machine.ts';
 import { formatSeconds, startProgress } from './progress.ts';
@@ -26,7 +27,7 @@ import { chartOf, mergeResults, type Result, renderResults, replaceFigures } fro
  * it also renews these targets in RESULTS.md, results.json and results.svg beside this file.
  */
 
-const EXPERIMENTS = [speed, outcomes, growth, million, scramble, storm, surge];
+const EXPERIMENTS = [speed, outcomes, validations, growth, million, scramble, storm, surge];
 const here = import.meta.dirname;
 
 const { values } = parseArgs({

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Style as a test, by itself: unlike the root's configuration it starts no Postgres. A busy machine may take its time. */
+/** Style as a test, by itself: unlike the root's configuration it starts no Postgres. */
 export default defineConfig({
   test: { root: import.meta.dirname, include: ['*.test.ts'], testTimeout: 60_000 },
 });

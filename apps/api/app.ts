@@ -8,6 +8,7 @@ import type { Sql } from '@claimline/db/pool';
 import type { Transactions } from '@claimline/db/transaction';
 import { createKeyCheck } from '@claimline/http/access';
 import { createIdempotency } from '@claimline/http/idempotency';
+import { createLoad } from '@claimline/http/load';
 import { createRequestLog } from '@claimline/http/request-log';
 import { createRouter } from '@claimline/http/router';
 import { AppError } from '@claimline/kernel/error';
@@ -16,6 +17,8 @@ import type { Engine } from '@claimline/queue/engine';
 import { mountSeatSales } from '@claimline/seats/http';
 import type { Logger } from '@claimline/telemetry/log';
 import { mountTickets } from '@claimline/tickets/http';
+import type { UsageLog } from '@claimline/validations';
+import { mountValidations } from '@claimline/validations/http';
 import { complaintAboutUrl, countDeliveries, parseAllowList, type Seal } from '@claimline/webhooks';
 import { mountWebhooks } from '@claimline/webhooks/http';
 import type { HttpBindings } from '@hono/node-server';
@@ -30,9 +33,12 @@ export type House = {
   sql: Sql;
   /** For the settle statement. */
   settleSql: Sql;
+  /** For the statement that validates. */
+  validateSql: Sql;
   transactions: Transactions;
   changes: Changes;
   engine: Engine;
+  usageLog: UsageLog;
   ticketKey: Buffer;
   /** Of webhook secrets. */
   seal: Seal;
@@ -41,10 +47,16 @@ export type House = {
 
 /** Everything the API answers: each slice's calls, the reference, the operator's pages. */
 export async function createApp(house: House) {
-  const { config, log, sql, settleSql, transactions, changes, engine, ticketKey } = house;
+  const { config, log, sql, settleSql, validateSql, transactions, changes, engine, usageLog, ticketKey } =
+    house;
   const requireKey = createKeyCheck(config.OPERATOR_KEY);
   const requestLog = createRequestLog(log);
+  const load = createLoad({
+    requestsMost: config.REQUESTS_IN_FLIGHT,
+    waitersMost: config.REQUESTS_WAITING,
+  });
   const router = createRouter({
+    load,
     authorize: (c, access) => (access === 'public' ? undefined : requireKey(c)),
     idempotency: createIdempotency({ sql, transactions }),
     translate,
@@ -61,22 +73,26 @@ export async function createApp(house: House) {
     changes,
     engine,
     directory,
+    load,
+    waitMostMs: config.CLAIM_WAIT_MS,
     ticketKey,
     callbacks: { authorize: requireKey, complaint: url => complaintAboutUrl(url, allow) },
     onError,
   });
   mountCodes(router, { sql, grant: claims.grant, issueTicket: claims.issueTicket, onError });
-  const seats = await mountSeatSales(router, { sql, changes, engine, ticketKey });
+  const seats = await mountSeatSales(router, { sql, changes, engine, load, ticketKey });
   const stop = new AbortController();
   const sources = [claims.ticketSource, seats.ticketSource];
-  mountTickets(router, { sources, stopping: stop.signal });
+  mountTickets(router, { sources, load, stopping: stop.signal });
+  mountValidations(router, { sql, validateSql, changes, record: usageLog.record });
+  const count = () => countDeliveries(sql);
+  mountOperations(router, { sql, engine, usageLog, isReady: house.isReady, count });
   const webhooks = mountWebhooks(router, {
     sql,
     seal: house.seal,
     allow,
     totalMs: config.WEBHOOK_TIMEOUT_SECONDS * 1000,
   });
-  mountOperations(router, { sql, engine, isReady: house.isReady, count: () => countDeliveries(sql) });
   mountDocs(router);
   const board = createBoardApp({
     engine,

@@ -302,6 +302,7 @@ test('webhook endpoints', async () => {
   await send(`PATCH ${own}`, 200, { id }, { body: { status: 'enabled' } });
   await send(`POST ${own}/recover`, 200, { id }, since);
   await send(`POST ${own}/recover`, 400, { id }, { body: { since: 'yesterday' } });
+  await send('POST /api/webhook-callbacks/rotate-secret', 200, {}, { body: { grace_seconds: 0 } });
   await send(`DELETE ${own}`, 204, { id });
   for (const call of [`GET ${own}`, `DELETE ${own}`, `POST ${own}/test`]) await send(call, 404, { id });
   await send(`PATCH ${own}`, 404, { id }, { body: {} });

@@ -1,5 +1,6 @@
 import type { OperationNote } from '@claimline/http/openapi-operation';
 import { type ProblemCode, problems } from '@claimline/kernel/error';
+import { reasons } from '@claimline/validations';
 import { seatNotes } from './seat-notes.ts';
 
 /** The tags of the reference, in the order in which a reader should meet them. */
@@ -10,6 +11,7 @@ export const tags = {
   Codes: 'Books of codes: fill them; lock, redeem and follow what was handed out.',
   Events: 'Events with seats: create, change, find; the seat map.',
   Reservations: 'Seats that are held together for a while: reserve, read, release.',
+  Validations: 'Ask whether a code is good for a person and an order, without using it.',
   Webhooks: 'Endpoints of merchants: where they are told what happened, signed after Standard Webhooks 1.0.',
   Operations: 'For monitors and the people who run this server.',
   Reference: 'What you are reading.',
@@ -28,6 +30,7 @@ const coupon = {
   per_user_limit: 1,
   lock_ttl_seconds: 300,
   max_redemptions_per_code: 1,
+  public: false,
   discount: null,
   metadata: {},
   created_at: '2026-12-01T09:00:00.000Z',
@@ -86,6 +89,17 @@ const change = {
   agent: 'shop/1.0',
   metadata: null,
   created_at: '2026-12-24T18:05:00.000Z',
+};
+const redemption = {
+  redemption_id: 'rdm_1',
+  code: code.code,
+  coupon_name: 'SUMMER',
+  user_id: 'ada',
+  order_id: 'order-7',
+  order_value: 4900,
+  discount_amount: 490,
+  final_amount: 4410,
+  redeemed_at: '2026-12-24T18:06:00.000Z',
 };
 const codeRun = {
   run_id: '0b5b2a3e-6a4c-4a0e-9a51-3f9f8f0d8c11',
@@ -249,6 +263,56 @@ export const operationNotes: Record<string, OperationNote> = {
       },
     },
   },
+  listCouponRedemptions: { answers: { 200: { data: [redemption], next_cursor: null } } },
+  listUserRedemptions: { answers: { 200: { data: [redemption], next_cursor: null } } },
+  validateCode: {
+    body: { code: code.code, user_id: 'ada', order_value: 4900, order_id: 'order-7' },
+    answers: {
+      200: {
+        valid: true,
+        discount_amount: 490,
+        final_amount: 4410,
+        code: code.code,
+        coupon_name: 'SUMMER',
+      },
+    },
+  },
+  listValidations: {
+    answers: {
+      200: {
+        data: [
+          {
+            id: 'val_1',
+            code: code.code,
+            coupon_name: 'SUMMER',
+            user_id: 'ada',
+            order_id: 'order-7',
+            order_value: 4900,
+            valid: false,
+            reason: 'locked',
+            discount_amount: null,
+            final_amount: null,
+            address: '192.0.2.7',
+            agent: 'shop/1.0',
+            response_ms: 1.4,
+            created_at: '2026-12-24T18:05:00.000Z',
+          },
+        ],
+        next_cursor: null,
+      },
+    },
+  },
+  readValidationStats: {
+    answers: {
+      200: {
+        attempts: 3,
+        valid: 2,
+        invalid: 1,
+        by_reason: { ...Object.fromEntries(reasons.map(reason => [reason, 0])), locked: 1 },
+        response_ms: { avg: 1.5, min: 0.9, max: 2.2, p95: 2.2 },
+      },
+    },
+  },
   createWebhookEndpoint: {
     body: { url: endpoint.url, event_types: endpoint.event_types, description: endpoint.description },
     answers: { 201: { ...endpoint, secret } },
@@ -270,6 +334,10 @@ export const operationNotes: Record<string, OperationNote> = {
   rotateWebhookSecret: {
     body: { grace_seconds: 86_400 },
     answers: { 200: { id: endpoint.id, secret, previous_until: '2026-12-03T09:00:00.000Z' } },
+  },
+  rotateCallbackSecret: {
+    body: { grace_seconds: 86_400 },
+    answers: { 200: { secret, previous_until: '2026-12-03T09:00:00.000Z' } },
   },
   testWebhookEndpoint: {
     answers: {

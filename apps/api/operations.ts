@@ -3,7 +3,8 @@ import { reply, replyRaw } from '@claimline/http/reply';
 import type { Router } from '@claimline/http/router';
 import { withDeadline } from '@claimline/kernel/backoff';
 import type { Engine } from '@claimline/queue/engine';
-import { registry } from '@claimline/telemetry/metrics';
+import { metrics, registry } from '@claimline/telemetry/metrics';
+import type { UsageLog } from '@claimline/validations';
 import { z } from 'zod';
 
 /** A store that does not answer a ping within this counts as down. */
@@ -16,20 +17,27 @@ const healthSchema = z
     timestamp: z.iso.datetime(),
     uptime_seconds: z.number(),
     error: z.string().optional(),
-    checks: z.object({ postgres: checkSchema, queue: checkSchema }),
+    checks: z.object({
+      postgres: checkSchema,
+      queue: checkSchema,
+      validation_log: z.object({
+        backlog: z.int().describe('Validations that this process answered and has not written yet.'),
+      }),
+    }),
   })
   .meta({ id: 'Health' });
 
 type House = {
   sql: Sql;
   engine: Engine;
+  usageLog: UsageLog;
   isReady: () => boolean;
   /** Brings up to date what the metrics say of the tables. */
   count: () => Promise<void>;
 };
 
 /** Health, liveness, readiness and metrics. */
-export function mountOperations(router: Router, { sql, engine, isReady, count }: House) {
+export function mountOperations(router: Router, { sql, engine, usageLog, isReady, count }: House) {
   router.add(
     {
       method: 'get',
@@ -38,6 +46,7 @@ export function mountOperations(router: Router, { sql, engine, isReady, count }:
       tag: 'Operations',
       summary: 'Whether the stores answer, for people and monitors',
       access: 'public',
+      isVital: true,
       answers: {
         200: { description: 'Healthy', schema: healthSchema },
         503: { description: 'A store does not answer', schema: healthSchema },
@@ -52,7 +61,7 @@ export function mountOperations(router: Router, { sql, engine, isReady, count }:
         timestamp: new Date().toISOString(),
         uptime_seconds: Math.round(process.uptime() * 1000) / 1000,
         ...(!isHealthy && { error }),
-        checks: { postgres, queue },
+        checks: { postgres, queue, validation_log: { backlog: usageLog.backlog() } },
       });
     },
   );
@@ -66,6 +75,7 @@ export function mountOperations(router: Router, { sql, engine, isReady, count }:
       summary: 'Whether the process turns',
       description: 'Looks at nothing else: a store that is away is no reason to start the process again.',
       access: 'public',
+      isVital: true,
       answers: { 200: { description: 'It does', schema: z.object({ status: z.literal('alive') }) } },
     },
     ({ c }) => reply(c, 200, { status: 'alive' }),
@@ -80,6 +90,7 @@ export function mountOperations(router: Router, { sql, engine, isReady, count }:
       summary: 'Whether this process takes requests',
       description: 'A store that is away is no reason to send them elsewhere: the others miss it too.',
       access: 'public',
+      isVital: true,
       answers: {
         200: { description: 'It does', schema: z.object({ status: z.literal('ready') }) },
         503: { description: 'It is stopping', schema: z.object({ status: z.literal('stopping') }) },
@@ -96,11 +107,13 @@ export function mountOperations(router: Router, { sql, engine, isReady, count }:
       tag: 'Operations',
       summary: 'Prometheus metrics of this process',
       access: 'keyed',
+      isVital: true,
       answers: { 200: { description: 'Metrics', schema: z.string(), type: 'text/plain' } },
     },
     async ({ c }) => {
       // With Postgres away the figures of the process are told all the same.
       await withDeadline('counting', PING_MS, count()).catch(() => {});
+      metrics.validationLogBacklog.set(usageLog.backlog());
       return replyRaw(c, 200, await registry.metrics(), {
         'Content-Type': registry.contentType,
         'Cache-Control': 'no-store',

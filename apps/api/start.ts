@@ -8,6 +8,7 @@ import { serve } from '@claimline/http/serve';
 import { pause } from '@claimline/kernel/backoff';
 import { openEngine } from '@claimline/queue/open';
 import { metrics } from '@claimline/telemetry/metrics';
+import { openUsageLog, validateSettings } from '@claimline/validations';
 import { parseSecretKeys, readSeal } from '@claimline/webhooks';
 import type { Running, Setting } from '../process.ts';
 import { requireDatabaseUrl } from '../process.ts';
@@ -16,6 +17,8 @@ import { readTicketKey } from './ticket-key.ts';
 
 /** For codes that are assigned by name; opened when the first one is. */
 const SETTLE_CONNECTIONS = 2;
+/** One statement at a time validates for everybody who asks meanwhile. */
+const VALIDATE_CONNECTIONS = 1;
 
 /** Starts the HTTP process. */
 export async function startApi({ config, log, closers, retry }: Setting): Promise<Running> {
@@ -48,6 +51,14 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     onNotice,
   });
   closers.push('postgres for settle', () => settleSql.end({ timeout: 5 }));
+  const validateSql = openPool({
+    url: databaseUrl,
+    applicationName: 'claimline api validate',
+    max: VALIDATE_CONNECTIONS,
+    settings: validateSettings,
+    onNotice,
+  });
+  closers.push('postgres for validations', () => validateSql.end({ timeout: 5 }));
   const transactions = openTransactions({
     url: databaseUrl,
     applicationName: 'claimline api transactions',
@@ -70,6 +81,9 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
   );
   closers.push('queue', () => engine.close());
 
+  const usageLog = openUsageLog({ url: databaseUrl, dataDir: config.DATA_DIR, onError });
+  closers.push('usage log', () => usageLog.close());
+
   let isReady = true;
   const ticketKey = await readTicketKey(sql);
   const seal = await readSeal(sql, parseSecretKeys(config.WEBHOOK_SECRET_KEY ?? ''));
@@ -78,9 +92,11 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     log,
     sql,
     settleSql,
+    validateSql,
     transactions,
     changes,
     engine,
+    usageLog,
     ticketKey,
     seal,
     isReady: () => isReady,

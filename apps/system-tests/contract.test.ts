@@ -10,6 +10,7 @@ import { idempotencyKeys } from './contract/idempotency-keys.ts';
 import { seats } from './contract/seats.ts';
 import { simpleForm } from './contract/simple-form.ts';
 import { tickets } from './contract/tickets.ts';
+import { validations } from './contract/validations.ts';
 import { onEachEngine } from './engines.ts';
 
 onEachEngine({}, stack => {
@@ -23,6 +24,7 @@ onEachEngine({}, stack => {
   hostileText(stack);
   codes(stack);
   seats(stack);
+  validations(stack);
   idempotencyKeys(stack);
 
   test('the same processes answered all of it', () => {

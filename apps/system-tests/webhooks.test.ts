@@ -1,4 +1,5 @@
 import { type Receiver, startReceiver } from '@claimline/http/testing-receiver';
+import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createProcessDatabase, type Process, startProcess } from '../testing.ts';
 
@@ -175,10 +176,12 @@ test('a claim of a caller with a key is told to its own address, and to no priva
   expect([open.status, open.body.code]).toEqual([401, 'unauthorized']);
   const inward = await claim(name, 'ada', { callback_url: 'http://169.254.169.254/' }, KEY);
   expect([inward.status, inward.body.errors]).toMatchObject([400, [{ path: 'callback_url' }]]);
+  const rotated = await call('POST', '/api/webhook-callbacks/rotate-secret', {});
   const accepted = await claim(name, 'ada', { callback_url, metadata: { cart: 7 } }, KEY);
   expect(accepted.status).toBe(202);
   await expect.poll(() => receiver.received.length, within).toBe(1);
-  const { path, body: text } = receiver.received[0]!;
+  const { path, body: text, headers } = receiver.received[0]!;
+  new Webhook(String(rotated.body.secret)).verify(text, headers as Record<string, string>);
   expect(path).toBe('/told?order=7');
   expect(JSON.parse(text).data).toMatchObject({ ticket: accepted.body.ticket, metadata: { cart: 7 } });
   await expect

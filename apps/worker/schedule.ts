@@ -7,6 +7,7 @@ import type { Engine } from '@claimline/queue/engine';
 import { pruneReservationRefusals, sweepReservations, wantForgottenLanes } from '@claimline/seats/jobs';
 import type { Logger } from '@claimline/telemetry/log';
 import { metrics } from '@claimline/telemetry/metrics';
+import { pruneValidations } from '@claimline/validations/jobs';
 import { pruneMessages } from '@claimline/webhooks/jobs';
 import type { Config } from '../config.ts';
 import { watchInvariants } from '../verify.ts';
@@ -49,6 +50,11 @@ function jobsOf({ config, databaseUrl, sql, engine, log }: House): Job[] {
   const verifyMs = config.VERIFY_SECONDS * 1000;
   return [
     { name: 'prune refusals', everyMs: HOUR_MS, run: () => pruneRefusals(sql, config.REFUSALS_KEPT_DAYS) },
+    {
+      name: 'prune validations',
+      everyMs: HOUR_MS,
+      run: () => pruneValidations(sql, config.VALIDATION_LOG_DAYS),
+    },
     { name: 'prune idempotency keys', everyMs: HOUR_MS, run: () => pruneIdempotencyKeys(sql) },
     {
       name: 'prune webhook messages',

@@ -1,4 +1,5 @@
 import type { Directory } from '@claimline/coupons';
+import type { Load } from '@claimline/http/load';
 import { AppError } from '@claimline/kernel/error';
 import type { Tickets } from '@claimline/tickets/ticket';
 import type { Gate } from './gate.ts';
@@ -19,6 +20,7 @@ export function createClaimVerb({
   trains,
   outcomes,
   reader,
+  rest,
 }: {
   directory: Directory;
   gate: Gate;
@@ -26,6 +28,8 @@ export function createClaimVerb({
   trains: Trains;
   outcomes: Outcomes;
   reader: TicketReader;
+  /** Where the waiting for outcomes is done. */
+  rest: Load['rest'];
 }) {
   /**
    * Up to a place in line, or the refusal at the gate. Who joins may join in the instant between the
@@ -83,7 +87,7 @@ export function createClaimVerb({
 
   /** Resolves when the ticket may be decided, or at performance.now() of `untilMs`. */
   async function waitFor(ticket: string, untilMs: number, signal: AbortSignal) {
-    if (!outcomes.get(ticket)) await outcomes.wait(ticket, untilMs - performance.now(), signal);
+    if (!outcomes.get(ticket)) await rest(() => outcomes.wait(ticket, untilMs - performance.now(), signal));
   }
 
   /** As {@link claim}, and waits for the outcome up to `waitMs`. */

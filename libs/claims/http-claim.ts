@@ -2,6 +2,7 @@ import { nameParams } from '@claimline/coupons';
 import type { Changes } from '@claimline/db/changes';
 import { isStorable, metadata, requiredText } from '@claimline/http/fields';
 import type { Run } from '@claimline/http/idempotency-rows';
+import { overloadedProblem } from '@claimline/http/load';
 import { replyProblem } from '@claimline/http/problem';
 import { reply } from '@claimline/http/reply';
 import { preferredWaitSeconds, type Router } from '@claimline/http/router';
@@ -84,11 +85,13 @@ export function mountClaiming(
     const problem: Problem =
       boarded.kind === 'refused'
         ? describeRefusal(boarded, changes.databaseNowMs(), isSimple)
-        : {
-            code: 'overloaded',
-            message: 'the line of this coupon is full, try again later',
-            retryAfterSeconds: claimHttpLimits.fullRetryS,
-          };
+        : boarded.kind === 'overloaded'
+          ? overloadedProblem()
+          : {
+              code: 'overloaded',
+              message: 'the line of this coupon is full, try again later',
+              retryAfterSeconds: claimHttpLimits.fullRetryS,
+            };
     return replyProblem(c, problem);
   }
 
@@ -110,7 +113,7 @@ export function mountClaiming(
         200: { description: 'Granted; exactly one request of one person gets this', schema: ticketSchema },
         202: { description: 'Undecided by then: the ticket', schema: ticketSchema },
       },
-      problems: ['coupon_not_found', 'overloaded', ...refusals],
+      problems: ['coupon_not_found', ...refusals],
     },
     async ({ c, body, run }) => {
       const wish = { userId: body.user_id, metadata: null, fixed: fixedBy(run) };
@@ -158,7 +161,7 @@ export function mountClaiming(
         200: { description: 'Decided within `Prefer: wait`', schema: ticketSchema },
         202: { description: 'In line', schema: ticketSchema },
       },
-      problems: ['unauthorized', 'coupon_not_found', 'overloaded', ...refusals],
+      problems: ['unauthorized', 'coupon_not_found', ...refusals],
     },
     async ({ c, params, body, run }) => {
       if (body.callback_url !== undefined) callbacks.authorize(c);

@@ -1,6 +1,7 @@
 import type { Directory } from '@claimline/coupons';
 import type { Changes } from '@claimline/db/changes';
 import type { Sql } from '@claimline/db/pool';
+import type { Load } from '@claimline/http/load';
 import type { Router } from '@claimline/http/router';
 import type { Engine } from '@claimline/queue/engine';
 import { createTickets } from '@claimline/tickets/ticket';
@@ -30,20 +31,24 @@ export async function mountClaims(
     changes: Changes;
     engine: Engine;
     directory: Directory;
+    load: Load;
+    /** The longest wait in front of the gate that may stand, in ms. */
+    waitMostMs: number;
     /** See createTickets. */
     ticketKey: Buffer;
     callbacks: Callbacks;
     onError: (error: Error) => void;
   },
 ) {
-  const { sql, changes, engine, directory } = house;
+  const { sql, changes, engine, directory, load, waitMostMs } = house;
   const gate = createGate(engine);
   const tickets = createTickets(house.ticketKey);
   const loadGate = createLoadGate({ sql, gate, engine });
   const outcomes = await openOutcomes({ changes, gate, tickets });
   const reader = createTicketReader({ sql, gate, engine, tickets, outcomes });
-  const trains = createTrains({ directory, changes, gate, loadGate, engine, tickets });
-  const verb = createClaimVerb({ directory, gate, tickets, trains, outcomes, reader });
+  const trains = createTrains({ directory, changes, gate, loadGate, engine, tickets, waitMostMs });
+  const { rest } = load;
+  const verb = createClaimVerb({ directory, gate, tickets, trains, outcomes, reader, rest });
 
   mountClaiming(router, { changes, outcomes, reader, verb, callbacks: house.callbacks });
   mountLists(router, { sql, readLine: createLineReader({ sql, gate }) });

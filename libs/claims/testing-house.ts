@@ -16,6 +16,9 @@ import { createTrains } from './train.ts';
 
 /** The longest wait for an outcome. */
 const waitMs = 15_000;
+/** No test of this house is about an overload. */
+const waitMostMs = Number.POSITIVE_INFINITY;
+const rest = (wait: () => Promise<void>) => wait();
 const lanesMost = 10;
 
 /** What became of one claim: a word, and the ticket that was issued or is held. */
@@ -53,8 +56,8 @@ export async function openHouse(
   /** Another accepting process's way in, with another engine or gate of a test's own. */
   function openDoor(other: { engine?: Engine; gate?: Gate } = {}) {
     const parts = { directory, changes, gate, engine, tickets, ...other };
-    const trains = createTrains({ ...parts, loadGate: createLoadGate({ sql, ...parts }) });
-    return { trains, verb: createClaimVerb({ directory, gate, tickets, trains, outcomes, reader }) };
+    const trains = createTrains({ ...parts, loadGate: createLoadGate({ sql, ...parts }), waitMostMs });
+    return { trains, verb: createClaimVerb({ directory, gate, tickets, trains, outcomes, reader, rest }) };
   }
   const { trains, verb } = openDoor();
 
@@ -66,7 +69,8 @@ export async function openHouse(
   async function claim(couponName: string, userId: string): Promise<Answer> {
     const wish = { userId, metadata: null };
     const boarded = await verb.claimAndWait(couponName, wish, waitMs, new AbortController().signal);
-    if (boarded.kind === 'full') return { outcome: 'full', ticket: null };
+    if (boarded.kind === 'full' || boarded.kind === 'overloaded')
+      return { outcome: boarded.kind, ticket: null };
     if (boarded.kind === 'refused') return { outcome: boarded.reason, ticket: boarded.heldTicket };
     const answer = await outcomeOf(boarded.ticket);
     // Who joins their own claim and finds it granted has it already, as the simple form says.

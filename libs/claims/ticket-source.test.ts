@@ -27,7 +27,8 @@ describeOnEngine('postgres', () => {
       const { outcomes, tickets } = house;
       const source = createTicketSource({ reader, outcomes, tickets });
       const never = new AbortController().signal;
-      const app = new Hono<Env>().get('/', c => streamTicket(c, ticket, source, never));
+      const app = new Hono<Env>().get('/', c => streamTicket(c, ticket, source, never, () => ended++));
+      let ended = 0;
       // Nothing but the outcome ends it before the test's time is over.
       let told = '';
       await withLimits(streamLimits, { placeMs: 60_000 }, async () => {
@@ -35,6 +36,7 @@ describeOnEngine('postgres', () => {
       });
       const statuses = [...told.matchAll(/"status":"(\w+)"/g)].map(([, status]) => status);
       expect(statuses).toEqual(['queued', 'granted']);
+      expect(ended).toBe(1);
     } finally {
       await house.close();
     }

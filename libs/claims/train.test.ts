@@ -1,6 +1,6 @@
 import { AppError } from '@claimline/kernel/error';
 import type { Engine } from '@claimline/queue/engine';
-import { describeOnEngine, withLimits } from '@claimline/queue/testing';
+import { describeOnEngine } from '@claimline/queue/testing';
 import { jobIdOf } from '@claimline/tickets/ticket';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { JobData } from './job.ts';
@@ -8,7 +8,7 @@ import { laneOf } from './lane-name.ts';
 import { awkwardUsers } from './testing-gate.ts';
 import { type House, openHouse } from './testing-house.ts';
 import { insertCoupon, people } from './testing-settle.ts';
-import { type Boarded, trainLimits } from './train.ts';
+import type { Boarded } from './train.ts';
 
 for (const kind of ['redis', 'postgres'] as const)
   describeOnEngine(kind, () => {
@@ -151,23 +151,6 @@ for (const kind of ['redis', 'postgres'] as const)
         ]);
       },
     );
-
-    test('who comes when too many wait is told to come again, and nobody else notices', async () => {
-      const coupon = await insertCoupon(house.sql, {});
-      await withLimits(trainLimits, { waitingMost: 3 }, async () => {
-        const boarding = people(5).map(userId => house.trains.board(coupon.name, wish(userId)));
-        const told = await Promise.all(
-          boarding.map(one =>
-            one.then(
-              boarded => boarded.kind,
-              (error: AppError) => [error.problem.code, error.problem.retryAfterSeconds],
-            ),
-          ),
-        );
-        expect(told).toEqual(['queued', 'queued', 'queued', ['overloaded', 1], ['overloaded', 1]]);
-        expect((await house.trains.board(coupon.name, wish('late'))).kind).toBe('queued');
-      });
-    });
 
     test('a name that nobody knows is refused, until there is such a coupon', async () => {
       const name = `later ${kind}`;

@@ -2,18 +2,17 @@ import type { CouponFacts, Directory } from '@claimline/coupons';
 import type { Changes } from '@claimline/db/changes';
 import { pause } from '@claimline/kernel/backoff';
 import { AppError } from '@claimline/kernel/error';
-import { createTrain, type Train } from '@claimline/kernel/train';
 import type { Engine } from '@claimline/queue/engine';
 import { createFeeder } from '@claimline/queue/feeder';
 import { metrics } from '@claimline/telemetry/metrics';
 import type { LineState } from '@claimline/tickets/line';
 import { jobIdOf, type Tickets } from '@claimline/tickets/ticket';
-import { LRUCache } from 'lru-cache';
 import type { Candidate, Gate, Verdict } from './gate.ts';
 import type { JobClaim, JobData } from './job.ts';
 import { laneOf } from './lane-name.ts';
 import type { LoadGate } from './load-gate.ts';
 import type { Reason } from './outcome.ts';
+import { createPlatforms, type Track } from './platforms.ts';
 
 /**
  * One person's wish for one unit. `fixed`: its ticket was issued and stored beforehand, so that the
@@ -39,25 +38,13 @@ export type Boarded =
       state: LineState;
     }
   | { kind: 'full'; coupon: CouponFacts; state: LineState }
+  /** Too many have waited in front of the gate for too long: not asked. */
+  | { kind: 'overloaded' }
   | { kind: 'refused'; coupon: CouponFacts | null; reason: Reason; heldTicket: string | null };
 
-/** What a coupon's trains remember of the last one. */
-type Track = { lastMs: number; isRefusing: boolean };
 type Issued = Candidate & { createdAtMs: number };
 
 export const trainLimits = {
-  /** Claims in one train: one gate call and one job of at most about 75 kB. */
-  seats: 500,
-  /**
-   * The fuller a train was, the longer the next waits for company: fuller trains cost the queue, the
-   * worker and Postgres less, and a train of fewer than 32 delays nobody.
-   */
-  paceMsPerClaim: 1 / 32,
-  paceMsMost: 4,
-  /** Claims that wait in this process, for all coupons: a second's work. Who comes then is told 503. */
-  waitingMost: 20_000,
-  /** Trains kept; a train is a small object a coupon. */
-  trainsMost: 50_000,
   /** Trains caught by an outage of the store, whose places are made real when it is back. */
   lateMost: 1000,
   lateMs: 60_000,
@@ -82,35 +69,20 @@ export function createTrains(house: {
   loadGate: LoadGate;
   engine: Engine;
   tickets: Tickets;
+  /** The longest wait in front of the gate that may stand, in ms; see createPlatforms. */
+  waitMostMs: number;
 }) {
-  const { directory, changes, gate, loadGate, engine, tickets } = house;
-  const trains = new LRUCache<string, Train<Wish, Boarded>>({ max: trainLimits.trainsMost });
+  const { directory, changes, gate, loadGate, engine, tickets, waitMostMs } = house;
+  const platforms = createPlatforms({ waitMostMs, depart: leave });
   let lateSteps = 0;
-  let waiting = 0;
   const feeder = createFeeder(engine);
 
-  function trainOf(name: string): Train<Wish, Boarded> {
-    let train = trains.get(name);
-    if (!train) {
-      const track: Track = { lastMs: Number.NEGATIVE_INFINITY, isRefusing: false };
-      train = createTrain<Wish, Boarded>({
-        seats: trainLimits.seats,
-        paceMs: size => Math.min(trainLimits.paceMsMost, size * trainLimits.paceMsPerClaim),
-        async depart(wishes) {
-          const isCold = performance.now() - track.lastMs > trainLimits.coldMs;
-          // Asked for now and waited for later, while the gate is asked.
-          const barrier = isCold || track.isRefusing ? changes.barrier() : undefined;
-          if (isCold) await barrier;
-          try {
-            return await depart(name, wishes, track, barrier);
-          } finally {
-            track.lastMs = performance.now();
-          }
-        },
-      });
-      trains.set(name, train);
-    }
-    return train;
+  async function leave(name: string, wishes: Wish[], track: Track): Promise<Boarded[]> {
+    const isCold = performance.now() - track.lastMs > trainLimits.coldMs;
+    // Asked for now and waited for later, while the gate is asked.
+    const barrier = isCold || track.isRefusing ? changes.barrier() : undefined;
+    if (isCold) await barrier;
+    return depart(name, wishes, track, barrier);
   }
 
   async function depart(
@@ -267,17 +239,12 @@ export function createTrains(house: {
   }
 
   return {
-    /** Boards the next train of the coupon. Errors: AppError `unavailable` or `overloaded`. */
+    /** Boards the next train of the coupon, or hears that too many wait. Error: AppError `unavailable`. */
     async board(name: string, wish: Wish): Promise<Boarded> {
-      if (waiting >= trainLimits.waitingMost)
-        throw new AppError('overloaded', 'too many claims wait here, try again', { retryAfterSeconds: 1 });
-      waiting++;
       try {
-        return await trainOf(name).board(wish);
+        return (await platforms.board(name, wish)) ?? overloaded;
       } catch (error) {
         throw error instanceof AppError ? error : unavailable(error);
-      } finally {
-        waiting--;
       }
     },
   };
@@ -314,6 +281,7 @@ function toBoarded(
   }
 }
 
+const overloaded: Boarded = { kind: 'overloaded' };
 const unknownCoupon: Boarded = {
   kind: 'refused',
   coupon: null,

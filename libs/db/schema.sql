@@ -79,8 +79,10 @@ create table codes (
   created_at timestamp with time zone not null default now(),
   code text not null,
   coupon_name text not null,
+  redemption_count integer not null default 0,
   constraint codes_code_check CHECK ((code ~ '^[!-`{-~]{1,64}$'::text)),
-  constraint codes_pkey PRIMARY KEY (code)
+  constraint codes_pkey PRIMARY KEY (code),
+  constraint codes_redemption_count_check CHECK ((redemption_count >= 0))
 ) with (autovacuum_vacuum_insert_scale_factor=0.01);
 
 create table coupons (
@@ -104,8 +106,10 @@ create table coupons (
   updated_at timestamp with time zone not null default now(),
   has_book boolean not null default false,
   book_position double precision not null default 0,
+  public boolean not null default false,
   constraint coupons_amount_check CHECK (((amount >= 1) OR (has_book AND (amount = 0)))),
   constraint coupons_check CHECK ((ends_at > starts_at)),
+  constraint coupons_discount_check CHECK (((discount IS NULL) OR is_discount(discount))),
   constraint coupons_id_key UNIQUE (id),
   constraint coupons_lock_ttl_seconds_check CHECK ((lock_ttl_seconds >= 1)),
   constraint coupons_max_redemptions_per_code_check CHECK ((max_redemptions_per_code >= 1)),
@@ -189,7 +193,7 @@ create table outbox (
 
 create table redemptions (
   id bigint not null generated always as identity,
-  claim_id bigint not null,
+  claim_id bigint,
   created_at timestamp with time zone not null default now(),
   order_value bigint,
   discount_amount bigint,
@@ -197,6 +201,9 @@ create table redemptions (
   coupon_name text not null,
   user_id text not null,
   order_id text,
+  coupon_id uuid,
+  ordinal integer,
+  constraint redemptions_ordinal_check CHECK ((ordinal >= 1)),
   constraint redemptions_pkey PRIMARY KEY (id)
 );
 
@@ -267,6 +274,53 @@ create table seats (
   constraint seats_price_check CHECK ((price >= 0)),
   constraint seats_status_check CHECK ((status = ANY (ARRAY['available'::text, 'held'::text, 'booked'::text, 'blocked'::text])))
 ) with (fillfactor=70);
+
+create table validation_counts (
+  coupon_id uuid not null,
+  bucket smallint not null,
+  reason text not null,
+  min_us integer not null,
+  max_us integer not null,
+  total_us bigint not null,
+  attempts bigint not null,
+  removed bigint not null default 0,
+  constraint validation_counts_pkey PRIMARY KEY (coupon_id, reason, bucket)
+) with (fillfactor=70);
+
+create table validation_dead_letters (
+  id uuid not null,
+  created_at timestamp with time zone not null default now(),
+  attempts integer not null,
+  error text not null,
+  rows text not null,
+  constraint validation_dead_letters_pkey PRIMARY KEY (id)
+);
+
+create table validation_writers (
+  id uuid not null,
+  batches bigint not null,
+  written_at timestamp with time zone not null default now(),
+  constraint validation_writers_pkey PRIMARY KEY (id)
+) with (fillfactor=50);
+
+create table validations (
+  id bigint not null generated always as identity,
+  created_at timestamp with time zone not null,
+  order_value bigint not null,
+  discount_amount bigint,
+  final_amount bigint,
+  coupon_id uuid,
+  response_us integer not null,
+  valid boolean generated always as ((reason IS NULL)) stored,
+  reason text,
+  code text not null,
+  coupon_name text,
+  user_id text not null,
+  order_id text,
+  address text,
+  agent text,
+  constraint validations_pkey PRIMARY KEY (id)
+);
 
 create table webhook_attempts (
   id bigint not null generated always as identity,
@@ -358,6 +412,8 @@ CREATE INDEX assignments_locked_until ON public.assignments USING btree (locked_
 
 CREATE INDEX assignments_redeemed ON public.assignments USING btree (coupon_id) WHERE (status = 'redeemed'::text);
 
+CREATE INDEX code_audit_public ON public.code_audit USING btree (code, id) WHERE (claim_id = 0);
+
 CREATE INDEX code_runs_running ON public.code_runs USING btree (leased_until) WHERE (status = 'running'::text);
 
 CREATE INDEX codes_by_code ON public.codes USING btree (coupon_name, code);
@@ -368,7 +424,13 @@ CREATE INDEX events_starts_at ON public.events USING btree (starts_at, id);
 
 CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING btree (created_at);
 
+CREATE INDEX redemptions_coupon ON public.redemptions USING btree (coupon_id, id);
+
 CREATE UNIQUE INDEX redemptions_order_id ON public.redemptions USING btree (order_id) WHERE (order_id IS NOT NULL);
+
+CREATE UNIQUE INDEX redemptions_person ON public.redemptions USING btree (coupon_id, user_id, ordinal) WHERE (ordinal IS NOT NULL);
+
+CREATE INDEX redemptions_user ON public.redemptions USING btree (user_id, id);
 
 CREATE INDEX refusals_decided_at ON public.refusals USING btree (decided_at);
 
@@ -383,6 +445,10 @@ CREATE INDEX reservations_user ON public.reservations USING btree (user_id, sequ
 CREATE INDEX seats_left ON public.seats USING btree (event_id, held_until) WHERE (status = ANY (ARRAY['available'::text, 'held'::text]));
 
 CREATE INDEX seats_reservation ON public.seats USING btree (reservation_id) WHERE (reservation_id IS NOT NULL);
+
+CREATE INDEX validations_by_coupon ON public.validations USING btree (coupon_id, ((- id))) WHERE (coupon_id IS NOT NULL);
+
+CREATE INDEX validations_by_user ON public.validations USING btree (user_id, ((- id)));
 
 CREATE INDEX webhook_attempts_by_lane ON public.webhook_attempts USING btree (lane, id);
 
@@ -639,14 +705,16 @@ CREATE OR REPLACE FUNCTION public.discount_amount(discount jsonb, order_value bi
  LANGUAGE sql
  IMMUTABLE
 AS $function$
-  select least(
-    order_value,
-    (discount ->> 'max_amount')::bigint,
-    case discount ->> 'type'
-      when 'percentage' then floor(order_value * (discount ->> 'value')::numeric / 100 + 0.5)::bigint
-      when 'fixed' then (discount ->> 'value')::bigint
-    end
-  )
+  select case when discount is not null and order_value is not null then
+    least(
+      order_value,
+      (discount ->> 'max_amount')::bigint,
+      case discount ->> 'type'
+        when 'percentage' then floor(order_value * (discount ->> 'value')::numeric / 100 + 0.5)::bigint
+        when 'fixed' then (discount ->> 'value')::bigint
+      end
+    )
+  end
 $function$
 ;
 
@@ -719,6 +787,29 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.is_discount(discount jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select coalesce(
+    jsonb_typeof(discount) = 'object'
+    and discount ->> 'currency' ~ '^[A-Z]{3}$'
+    and jsonb_typeof(discount -> 'value') = 'number'
+    and case discount ->> 'type'
+      when 'percentage' then (discount ->> 'value') ~ '^\d{1,3}(\.\d{1,2}0*)?$'
+        and (discount ->> 'value')::numeric > 0 and (discount ->> 'value')::numeric <= 100
+      when 'fixed' then (discount ->> 'value') ~ '^[1-9]\d{0,9}$'
+    end
+    and coalesce(jsonb_typeof(discount -> 'max_amount'), 'number') = 'number'
+    and coalesce(discount ->> 'max_amount', '1') ~ '^[1-9]\d{0,9}$'
+    and coalesce(jsonb_typeof(discount -> 'minimum_order_value'), 'number') = 'number'
+    and coalesce(discount ->> 'minimum_order_value', '0') ~ '^\d{1,10}$',
+    false
+  )
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.notify_coupon_changed(name text)
  RETURNS void
  LANGUAGE sql
@@ -742,6 +833,16 @@ AS $function$
 begin
   perform pg_notify('claimline_outbox', '');
   return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.redemptions_before_insert()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  select id into new.coupon_id from coupons where name = new.coupon_name;
+  return new;
 end $function$
 ;
 
@@ -806,6 +907,15 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.validation_bucket(response_us integer)
+ RETURNS smallint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  select floor(2 * ln(greatest(response_us, 1)::double precision) / ln(2::double precision) + 1e-9)::smallint
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.webhook_endpoints_after_delete()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -838,6 +948,26 @@ AS $function$
   select coalesce(array_agg(secret ->> 'sealed' order by place), '{}')
   from jsonb_array_elements(secrets) with ordinality as listed(secret, place)
   where secret ->> 'until' is null or (secret ->> 'until')::timestamptz > now()
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.webhook_secrets_rotated(secrets jsonb, sealed text, grace_seconds integer, most integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select jsonb_build_array(jsonb_build_object('sealed', sealed, 'until', null)) || coalesce(
+    jsonb_agg(jsonb_build_object('sealed', secret ->> 'sealed', 'until', until) order by place)
+      filter (where until > now()),
+    '[]'
+  )
+  from (
+    select secret, place, least((secret ->> 'until')::timestamptz, now() + grace_seconds * interval '1 second') as until
+    from jsonb_array_elements(secrets) with ordinality as listed(secret, place)
+    where secret ->> 'until' is null or (secret ->> 'until')::timestamptz > now()
+    order by place
+    limit most - 1
+  ) before
 $function$
 ;
 
@@ -894,6 +1024,8 @@ CREATE TRIGGER events_truncated AFTER TRUNCATE ON public.events FOR EACH STATEME
 
 CREATE TRIGGER outbox_filled AFTER INSERT ON public.outbox FOR EACH ROW EXECUTE FUNCTION outbox_after_insert();
 
+CREATE TRIGGER redemptions_inserted BEFORE INSERT ON public.redemptions FOR EACH ROW WHEN ((new.coupon_id IS NULL)) EXECUTE FUNCTION redemptions_before_insert();
+
 CREATE TRIGGER seats_added AFTER INSERT ON public.seats REFERENCING NEW TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION seats_after_insert_or_delete();
 
 CREATE TRIGGER seats_changed AFTER UPDATE ON public.seats REFERENCING NEW TABLE AS now_so FOR EACH STATEMENT EXECUTE FUNCTION seats_after_update();
@@ -918,15 +1050,21 @@ comment on column public.claims.sequence is 'The place in the coupon''s order of
 
 comment on table public.code_audit is 'Every change of a code, written by the statement that made it, and kept for ever. By claim and not by code, since claims come in order: that halves what writing it costs.';
 
+comment on column public.code_audit.claim_id is '0 for a use of a public code.';
+
 comment on table public.codes is 'Printable ASCII without lower case letters and spaces, unique over all books.';
 
 comment on column public.codes.coupon_name is 'A coupon''s name, which triggers see to: with a foreign key nobody could truncate claims and coupons by hand.';
+
+comment on column public.codes.redemption_count is 'Uses of a public code; those of a personal one are counted by its assignment.';
 
 comment on column public.coupons.book_position is 'random_key of the code that left the book last.';
 
 comment on column public.coupons.claimed_count is 'Rows of this coupon in claims: granted_count less what was deleted by hand.';
 
 comment on column public.coupons.granted_count is 'The sequence number of the newest claim.';
+
+comment on column public.coupons.public is 'Anybody may use its codes, each max_redemptions_per_code times and each person per_user_limit times in all.';
 
 comment on column public.events.currency is 'Of all its seats; the first ones set it.';
 
@@ -948,6 +1086,10 @@ comment on column public.outbox.outcomes is 'Of a settle: its outcomes, as in it
 
 comment on table public.redemptions is 'Every use of a code; money in minor units.';
 
+comment on column public.redemptions.claim_id is 'Null for a use of a public code.';
+
+comment on column public.redemptions.ordinal is 'The how-manieth use of this person of this coupon''s public codes, from 1; null for a use of a personal code.';
+
 comment on table public.refusals is 'Tickets that ended without a claim; kept for a while so that they can be read.';
 
 comment on table public.reservation_refusals is 'Tickets that ended without a reservation; kept for a while so that they can be read.';
@@ -955,6 +1097,22 @@ comment on table public.reservation_refusals is 'Tickets that ended without a re
 comment on column public.reservations.seats is 'As they were when they were held, with their prices; which rows it holds is said by seats.reservation_id.';
 
 comment on column public.seats.place is 'Where it is in its row, in the order in which the row was filled: neighbors are one apart.';
+
+comment on table public.validation_counts is 'Attempts since the coupon was created, by reason (empty when valid) and response time.';
+
+comment on column public.validation_counts.bucket is 'validation_bucket of the response time.';
+
+comment on column public.validation_counts.removed is 'Attempts that are counted, and no longer in the log.';
+
+comment on column public.validation_dead_letters.rows is 'The attempts as JSON, oldest first; a text, so that nothing in it can be refused.';
+
+comment on column public.validation_writers.batches is 'The number of the last batch that this process wrote or put aside.';
+
+comment on table public.validations is 'Every validation that was answered; money in minor units, reason null when valid.';
+
+comment on column public.validations.created_at is 'When it was answered, by this database''s clock as the process knew it.';
+
+comment on column public.validations.id is 'The order in which attempts were written; of one process, in which they were answered.';
 
 comment on table public.webhook_attempts is 'Every try to deliver, and what came of it.';
 

@@ -32,7 +32,9 @@ export function createRequestLog(log: Logger) {
       timers.set(key, histogram);
     }
     histogram.observe(tookMs / 1000);
-    if (status < 500 && lines++ >= requestLogLimits.linesPerSecond) {
+    // Being told to come again is no error of ours, and there may be thousands a second.
+    const isShed = status === 503 && error === undefined;
+    if ((status < 500 || isShed) && lines++ >= requestLogLimits.linesPerSecond) {
       skipped++;
       return;
     }
@@ -43,7 +45,7 @@ export function createRequestLog(log: Logger) {
       status,
       duration_ms: Math.round(tookMs * 100) / 100,
     };
-    if (status >= 500) {
+    if (status >= 500 && !isShed) {
       metrics.errors.inc({ where: 'http' });
       log.error({ ...line, err: error instanceof Error && error.cause ? error.cause : error }, 'request');
     } else log.info(line, 'request');

@@ -8,6 +8,7 @@ import { readJson } from './body.ts';
 import { parseFields } from './fields.ts';
 import type { Idempotency, Idempotent, Means } from './idempotency.ts';
 import { type AnswerSeal, isKeyed, keyLimits, readKeyedRequest } from './idempotency-key.ts';
+import { type Load, overloadedProblem } from './load.ts';
 import { problemResponse, replyProblem } from './problem.ts';
 import { type Env, header } from './scope.ts';
 
@@ -24,6 +25,8 @@ export type Operation<Params, Query, Body> = {
   summary: string;
   description?: string;
   access: Access;
+  /** Answered when everything else is refused: for those who watch the process. */
+  isVital?: boolean;
   params?: Params;
   query?: Query;
   body?: Body;
@@ -52,6 +55,8 @@ export type Input<Params, Query, Body> = {
 
 /** What happens around every call; given by the app, so that this house stays without opinions. */
 export type Around = {
+  /** Counts requests, and says when there are too many. */
+  load: Load;
   /** Throws an AppError when the caller may not. */
   authorize(c: Context<Env>, access: Access): void;
   /** Answers requests that carry a key. */
@@ -100,9 +105,10 @@ export function createRouter(around: Around) {
     operation: Operation<Params, Query, Body>,
     handle: (input: Input<Params, Query, Body>) => Response | Promise<Response>,
   ) {
-    const { access, params, query, idempotent } = operation;
+    const { access, isVital, params, query, idempotent } = operation;
     const route = operation.path.replaceAll(/\{(\w+)\}/g, ':$1');
-    const { observe, idempotency } = around;
+    const { observe, idempotency, load } = around;
+    const kind = isVital ? 'vital' : access;
 
     const method = operation.method.toUpperCase();
     const app = route.includes(':') ? pattern : literal;
@@ -112,25 +118,7 @@ export function createRouter(around: Around) {
       let response: Response;
       let failure: unknown;
       try {
-        around.authorize(c, access);
-        const paramFields = params && parseFields(params, c.req.param());
-        const queryFields = query && parseFields(query, c.req.query());
-        const isStream = operation.stream !== undefined && isOfType(c, operation.stream);
-        const body = isStream ? undefined : operation.body;
-        const sent: unknown = body && (await readJson(c, operation.bodyBytes));
-        const input = {
-          c,
-          params: paramFields,
-          query: queryFields,
-          body: body && parseFields(body, sent),
-          sql: idempotency.sql,
-          run: undefined,
-        } as Input<Params, Query, Body>;
-        if (idempotent !== undefined && !isStream && isKeyed(c)) {
-          const request = readKeyedRequest(c, operation.id, [input.params, input.query, sent]);
-          const sealed = { ...request, seal: operation.seal };
-          response = await idempotency.answer(c, sealed, idempotent, input, handle);
-        } else response = await handle(input);
+        response = await respond(c);
       } catch (error) {
         failure = around.translate(error);
         response = problemResponse(c, failure);
@@ -138,6 +126,34 @@ export function createRouter(around: Around) {
       observe(c, operation.path, response, startedMs, failure);
       return response;
     });
+
+    async function respond(c: Context<Env>): Promise<Response> {
+      if (load.isFull(kind)) return turnAway(c);
+      around.authorize(c, access);
+      const paramFields = params && parseFields(params, c.req.param());
+      const queryFields = query && parseFields(query, c.req.query());
+      const isStream = operation.stream !== undefined && isOfType(c, operation.stream);
+      const body = isStream ? undefined : operation.body;
+      const sent: unknown = body && (await readJson(c, operation.bodyBytes));
+      const input = {
+        c,
+        params: paramFields,
+        query: queryFields,
+        body: body && parseFields(body, sent),
+        sql: idempotency.sql,
+        run: undefined,
+      } as Input<Params, Query, Body>;
+      // Counted from here, so that who is slow to send a body takes nobody's place.
+      if (!load.enter(kind)) return turnAway(c);
+      try {
+        if (idempotent === undefined || isStream || !isKeyed(c)) return await handle(input);
+        const request = readKeyedRequest(c, operation.id, [input.params, input.query, sent]);
+        const sealed = { ...request, seal: operation.seal };
+        return await idempotency.answer(c, sealed, idempotent, input, handle);
+      } finally {
+        load.leave();
+      }
+    }
 
     routes.push({ method, matches: new RegExp(`^${route.replaceAll(/:\w+/g, '[^/]+')}$`) });
     describe(registry, operation as Operation<z.ZodObject, z.ZodObject, z.ZodType>);
@@ -167,6 +183,10 @@ export function createRouter(around: Around) {
 
 export type Router = ReturnType<typeof createRouter>;
 
+function turnAway(c: Context<Env>): Response {
+  return replyProblem(c, overloadedProblem());
+}
+
 /** A HEAD is answered as a GET, without its body. */
 function methodOf(method: string | undefined): string {
   return method === 'HEAD' ? 'GET' : (method ?? '');
@@ -192,7 +212,7 @@ function problemsOf(operation: Operation<unknown, unknown, unknown>): ProblemCod
   if (operation.body) codes.push('payload_too_large', 'unsupported_media_type');
   if (operation.idempotent) codes.push('invalid_request', 'idempotency_key_in_use', 'idempotency_key_reused');
   if (operation.access === 'keyed') codes.push('unauthorized');
-  return [...new Set<ProblemCode>([...codes, 'unavailable'])];
+  return [...new Set<ProblemCode>([...codes, 'overloaded', 'unavailable'])];
 }
 
 function describe(registry: OpenAPIRegistry, operation: Operation<z.ZodObject, z.ZodObject, z.ZodType>) {

@@ -1,5 +1,6 @@
 import type { Changes } from '@claimline/db/changes';
 import type { Sql } from '@claimline/db/pool';
+import type { Load } from '@claimline/http/load';
 import type { Router } from '@claimline/http/router';
 import type { Engine } from '@claimline/queue/engine';
 import { createTickets, ticketKeyOf } from '@claimline/tickets/ticket';
@@ -17,7 +18,13 @@ import { createSeatTrains } from './train.ts';
 /** Events, their seats and reservations: the accepting side. `ticketKey`: the installation's, see createTickets. */
 export async function mountSeatSales(
   router: Router,
-  { sql, changes, engine, ticketKey }: { sql: Sql; changes: Changes; engine: Engine; ticketKey: Buffer },
+  {
+    sql,
+    changes,
+    engine,
+    load,
+    ticketKey,
+  }: { sql: Sql; changes: Changes; engine: Engine; load: Load; ticketKey: Buffer },
 ) {
   const tickets = createTickets(ticketKeyOf('seats', ticketKey));
   const line = createLine();
@@ -27,7 +34,7 @@ export async function mountSeatSales(
   changes.onReconnect(line.forgetAll);
   const reader = createSeatTicketReader({ engine, tickets, outcomes, line });
   const trains = createSeatTrains({ directory, maps, changes, engine, tickets, line });
-  const reserve = createReserveVerb({ trains, reader, outcomes });
+  const reserve = createReserveVerb({ trains, reader, outcomes, rest: load.rest });
   const issueTicket = (eventId: string) => tickets.issue(eventId, Date.now(), 1)[0] as string;
 
   mountEvents(router, { sql, forget: directory.forget });

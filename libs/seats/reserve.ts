@@ -1,3 +1,4 @@
+import type { Load } from '@claimline/http/load';
 import { AppError } from '@claimline/kernel/error';
 import type { EventFacts } from './facts.ts';
 import type { Refusal } from './gate.ts';
@@ -15,10 +16,12 @@ export function createReserveVerb({
   trains,
   reader,
   outcomes,
+  rest,
 }: {
   trains: SeatTrains;
   reader: SeatTicketReader;
   outcomes: Outcomes;
+  rest: Load['rest'];
 }) {
   /** Where a refusal meets a fixed ticket that an earlier run may have used: what became of that ticket. */
   async function findOwn({ fixed }: Asked): Promise<SeatTicket | null> {
@@ -40,7 +43,7 @@ export function createReserveVerb({
       return { kind: 'ticket', state, joined: false, event: boarded.event };
     }
     const { ticket, joined, event } = boarded;
-    if (waitMs > 0 && !outcomes.isHeard(ticket)) await outcomes.wait(ticket, waitMs, signal);
+    if (waitMs > 0 && !outcomes.isHeard(ticket)) await rest(() => outcomes.wait(ticket, waitMs, signal));
     const state = waitMs > 0 ? await reader(ticket) : null;
     const queued = { ticket, eventId, createdAtMs: Date.now(), userId: asked.userId, outcome: undefined };
     return { kind: 'ticket', state: state ?? queued, joined, event };

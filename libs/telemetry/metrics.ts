@@ -28,6 +28,23 @@ export const metrics = {
     buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
     registers,
   }),
+  gateWaitSeconds: new Histogram({
+    name: 'claimline_gate_wait_seconds',
+    help: 'How long the first claim of a train took from its arrival until it had passed gate and queue.',
+    buckets: secondsBuckets,
+    registers,
+  }),
+  requestsInFlight: new Gauge({
+    name: 'claimline_requests_in_flight',
+    help: 'Requests that are worked on, without those that wait for an outcome.',
+    registers,
+  }),
+  shed: new Counter({
+    name: 'claimline_shed_total',
+    help: 'Requests turned away in an overload, by what was full: in_flight, waiters, coupon_wait, process_wait.',
+    labelNames: ['why'],
+    registers,
+  }),
   waiters: new Gauge({
     name: 'claimline_waiters',
     help: 'Requests and streams that wait for an outcome.',
@@ -72,6 +89,35 @@ export const metrics = {
     name: 'claimline_code_actions_total',
     help: 'Locks, unlocks, redemptions and lapsed locks, and refused assigns by name, by how they ended.',
     labelNames: ['action', 'verdict'],
+    registers,
+  }),
+  validations: new Counter({
+    name: 'claimline_validations_total',
+    help: 'Validations by result: valid, or the reason why not.',
+    labelNames: ['result'],
+    registers,
+  }),
+  validationLookups: new Histogram({
+    name: 'claimline_validation_lookups',
+    help: 'Validations that were answered by one statement.',
+    buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
+    registers,
+  }),
+  validationLogRows: new Counter({
+    name: 'claimline_validation_log_rows_total',
+    help: 'Validations that were answered, by what became of their row: written, put aside, dropped.',
+    labelNames: ['fate'],
+    registers,
+  }),
+  validationLogBacklog: new Gauge({
+    name: 'claimline_validation_log_backlog',
+    help: 'Validations that were answered and are not in the log yet.',
+    registers,
+  }),
+  validationLogSeconds: new Histogram({
+    name: 'claimline_validation_log_write_seconds',
+    help: 'Time to write a batch into the usage log.',
+    buckets: secondsBuckets,
     registers,
   }),
   webhookAttempts: new Counter({

@@ -1,3 +1,5 @@
+import { type Load, overloadedProblem } from '@claimline/http/load';
+import { replyProblem } from '@claimline/http/problem';
 import { reply, replyRaw } from '@claimline/http/reply';
 import { preferredWaitSeconds, type Router } from '@claimline/http/router';
 import { goneSignal, header } from '@claimline/http/scope';
@@ -15,7 +17,7 @@ const ticketParams = z.object({ ticket: z.string() });
 /** Reading a ticket of any kind, waiting on it, following it. `stopping` ends the streams. */
 export function mountTickets(
   router: Router,
-  { sources, stopping }: { sources: TicketSource[]; stopping: AbortSignal },
+  { sources, load, stopping }: { sources: TicketSource[]; load: Load; stopping: AbortSignal },
 ) {
   const schema = z.union(sources.map(source => source.schema));
   router.add(
@@ -46,7 +48,9 @@ export function mountTickets(
       const { waitMostS } = ticketHttpLimits;
       const waitS = Math.min(query.wait ?? preferredWaitSeconds(c, waitMostS) ?? 0, waitMostS);
       if (seen.retryAfter !== null && waitS > 0) {
-        if (!source.isHeard(ticket)) await source.wait(ticket, waitS * 1000, goneSignal(c));
+        const { wait, isHeard } = source;
+        const gone = goneSignal(c);
+        if (!isHeard(ticket)) await load.rest(() => wait(ticket, waitS * 1000, gone));
         ({ source, seen } = await findTicket([source], ticket));
       }
       const etag = `W/"${seen.version}"`;
@@ -77,7 +81,9 @@ export function mountTickets(
     async ({ c, params: { ticket } }) => {
       // An unknown ticket is an ordinary error, not a stream.
       const { source } = await findTicket(sources, ticket);
-      return streamTicket(c, ticket, source, stopping);
+      const stay = load.stay();
+      if (!stay) return replyProblem(c, overloadedProblem());
+      return streamTicket(c, ticket, source, stopping, stay.leave);
     },
   );
 }

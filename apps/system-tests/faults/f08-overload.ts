@@ -8,7 +8,8 @@ import type { Stack } from '../stack.ts';
 import type { Fault } from './fault.ts';
 
 const timesCapacity = 3;
-const connections = { capacity: 64, overload: 2_000 };
+/** The overload needs more than 7,000: as long as fewer wait, nobody waits a second. */
+const connections = { capacity: 256, overload: 16_000 };
 const amount = 2_000_000_000;
 const sampleEveryMs = 500;
 const drainedWithinMs = 120_000;
@@ -26,11 +27,11 @@ export const overload: Fault = {
     const crowd = await arena.crowd({ perSecond: alongside, hasShort: false });
     const name = `overload ${Date.now()}`;
     await stack.client().create(name, amount);
-    const { answersPerSecond: capacity, statuses: before } = await load(stack, name, {
-      connections: connections.capacity,
-      seconds: sized(2, 3, 5),
-    });
+    const calm = { connections: connections.capacity, seconds: sized(2, 5, 10) };
+    const warmUp = await load(stack, name, calm);
+    const { answersPerSecond: capacity, statuses: before } = await load(stack, name, calm);
     const memory = watchMemory(stack);
+    const beforeShed = await shedBy(stack);
     arena.injected(`${timesCapacity * capacity} claims a second where ${capacity} can be answered`);
     const { answers, statuses, dropped, unsent, latency } = await load(stack, name, {
       connections: connections.overload,
@@ -42,7 +43,7 @@ export const overload: Fault = {
     await crowd.seeOut();
 
     const [row] = await stack.sql`select count(*)::int as granted from claims where coupon_name = ${name}`;
-    const accepted = (before['202'] ?? 0) + (statuses['202'] ?? 0);
+    const accepted = (warmUp.statuses['202'] ?? 0) + (before['202'] ?? 0) + (statuses['202'] ?? 0);
     arena.row.attempts += answers;
     arena.row.granted += row!.granted;
     if (dropped === 0 && row!.granted !== accepted) finding(`${accepted} accepted, ${row!.granted} granted`);
@@ -50,6 +51,7 @@ export const overload: Fault = {
       `capacity ${capacity}/s, answers ${JSON.stringify(statuses)}, ${unsent} not sent, ${dropped} dropped`,
     );
     figure(`answers within ${JSON.stringify(latency)}`);
+    figure(`turned away by ${JSON.stringify(await shedBy(stack))} before ${JSON.stringify(beforeShed)}`);
     figure(`the line was empty ${Math.round(drainMs)} ms after the last answer`);
     for (const [process, limit] of Object.entries(memoryMost)) {
       const needed = samples.map(sample => sample[process as keyof typeof memoryMost]);
@@ -60,6 +62,16 @@ export const overload: Fault = {
     }
   },
 };
+
+async function shedBy({ api }: Stack): Promise<Record<string, number>> {
+  const text = await (await fetch(`${api}/metrics`)).text();
+  const lines = [
+    ...text.matchAll(
+      /claimline_(?:shed_total|gate_wait_seconds_bucket|gate_wait_seconds_sum|gate_wait_seconds_count)(\{[^}]*\})? (\d+)|^(nodejs_eventloop_lag_\w+) (\S+)/gm,
+    ),
+  ];
+  return Object.fromEntries(lines.map(([, why, count, lag, value]) => [why ?? lag, Number(count ?? value)]));
+}
 
 /** Runs the load generator in a process of its own; an answer besides 202, 409, 429 and 503 ends it with an error. */
 async function load(

@@ -7,6 +7,7 @@ import { connectionCut } from './f06-connection-cut.ts';
 import { jobsTwice } from './f07-jobs-twice.ts';
 import { overload } from './f08-overload.ts';
 import { nonsense } from './f09-nonsense.ts';
+import { rudeReceivers } from './f10-rude-receivers.ts';
 import { rollingRestart } from './f11-rolling-restart.ts';
 import { wrongClocks } from './f12-wrong-clocks.ts';
 import { operatorMeddles } from './f13-operator-meddles.ts';
@@ -26,6 +27,7 @@ export const matrix: readonly Fault[] = [
   rollingRestart,
   operatorMeddles,
   oneAfterAnother,
+  rudeReceivers,
   overload,
   wrongClocks,
 ];

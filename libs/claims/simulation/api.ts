@@ -15,6 +15,8 @@ import type { Stores } from './stores.ts';
 
 /** As in ../http.ts. */
 const mendMs = 5000;
+/** As CLAIM_WAIT_MS; the crowds of the simulation are far too small for it. */
+const waitMostMs = 1000;
 
 export type Api = Awaited<ReturnType<typeof openApi>> & { process: SimulatedProcess };
 
@@ -41,8 +43,9 @@ export async function openApi(process: SimulatedProcess, stores: Stores) {
   const outcomes = await openOutcomes({ changes, gate, tickets });
   const reader = createTicketReader({ sql, gate, engine, tickets, outcomes });
   const loadGate = createLoadGate({ sql, gate, engine });
-  const trains = createTrains({ directory, changes, gate, loadGate, engine, tickets });
-  const verb = createClaimVerb({ directory, gate, tickets, trains, outcomes, reader });
+  const trains = createTrains({ directory, changes, gate, loadGate, engine, tickets, waitMostMs });
+  const rest = (wait: () => Promise<void>) => wait();
+  const verb = createClaimVerb({ directory, gate, tickets, trains, outcomes, reader, rest });
   let isMending = false;
   const mender = setInterval(async () => {
     if (isMending) return;

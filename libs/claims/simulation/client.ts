@@ -48,7 +48,8 @@ export function createClients({ oracle, history, api: apiAt }: World) {
   function judge({ process, changes }: Api, asking: Asking, boarded: Boarded, startedMs: number) {
     const { userId, name } = asking;
     oracle.answered(asking);
-    if (boarded.kind === 'full') return oracle.fail(`${name} has a full line`);
+    if (boarded.kind === 'full' || boarded.kind === 'overloaded')
+      return oracle.fail(`${name} is ${boarded.kind}`);
     if (boarded.kind === 'refused') {
       history.say(`${userId} is refused by ${process.name}: ${boarded.reason}`);
       // Where notifications are not heard, what the gate knows may be old.

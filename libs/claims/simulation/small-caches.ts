@@ -2,6 +2,7 @@ import { directoryLimits } from '@claimline/coupons';
 import { queueLimits } from '@claimline/queue/engine';
 import { gateLimits } from '../gate.ts';
 import { outcomesLimits } from '../outcomes.ts';
+import { platformLimits } from '../platforms.ts';
 import { readerLimits } from '../read-ticket.ts';
 import { trainLimits } from '../train.ts';
 
@@ -18,5 +19,6 @@ export function makeCachesSmall(): void {
   Object.assign(gateLimits, { couponsMost: most, justDecidedMost: most });
   Object.assign(outcomesLimits, { ticketsMost: most, couponsMost: most });
   Object.assign(readerLimits, { namesMost: most });
-  Object.assign(trainLimits, { trainsMost: most });
+  Object.assign(trainLimits, { lanesMost: most });
+  Object.assign(platformLimits, { platformsMost: most });
 }

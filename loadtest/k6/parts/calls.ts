@@ -17,6 +17,8 @@ export type Coupon = {
 
 export type Ticket = { ticket: string; status: 'queued' | 'granted' | 'refused' | 'failed' };
 
+export type ValidationStats = { attempts: number; valid: number; by_reason: Record<string, number> };
+
 export type Line = { in_line: number; updated_at: string };
 
 type Page = { data: { sequence: number; user_id: string }[]; next_cursor: string | null };
@@ -40,9 +42,44 @@ const waiting: Params = { ...write, headers: { ...write.headers, prefer: 'wait=3
 http.setResponseCallback(null as never);
 
 /** Creates a coupon that is open at once; throws when the answer is not 201. */
-export function createCoupon(name: string, amount: number): void {
-  const response = http.post(address(0, '/api/coupons'), JSON.stringify({ name, amount }), write);
+export function createCoupon(name: string, amount: number, terms: object = {}): void {
+  const response = http.post(address(0, '/api/coupons'), JSON.stringify({ name, amount, ...terms }), write);
   if (response.status !== 201) throw new Error(`creating ${name} answered ${describe(response)}`);
+}
+
+/** Puts codes into a coupon's book. */
+export function uploadCodes(name: string, codes: string[]): void {
+  expectStatus(
+    `uploading codes of ${name}`,
+    201,
+    http.post(address(0, `${couponPath(name)}/codes`), JSON.stringify({ codes }), write),
+  );
+}
+
+/** Gives a code to a person. */
+export function assignCode(code: string, userId: string): void {
+  const body = JSON.stringify({ user_id: userId });
+  expectStatus(`assigning ${code}`, 201, http.post(address(0, `/api/codes/${code}/assign`), body, write));
+}
+
+export function pauseCoupon(name: string): void {
+  const body = JSON.stringify({ status: 'paused' });
+  expectStatus(`pausing ${name}`, 200, http.patch(address(0, couponPath(name)), body, write));
+}
+
+export function validate(turn: number, body: object): Response {
+  return http.post(address(turn, '/api/validations'), JSON.stringify(body), write);
+}
+
+/** Sends them at once, each to the next API process, and waits for all answers. */
+export function validateAtOnce(turn: number, bodies: object[]): Response[] {
+  return postAtOnce(turn, '/api/validations', bodies);
+}
+
+/** Throws when the answer is not 200. */
+export function readValidationStats(name: string): ValidationStats {
+  const response = http.get(address(0, `${couponPath(name)}/validations/stats`), read);
+  return parse<ValidationStats>(`reading the validations of ${name}`, response);
 }
 
 export function claim(turn: number, coupon: string, userId: string): Response {
@@ -181,6 +218,10 @@ function parse<T>(what: string, response: Response): T {
   const body = response.status === 200 ? bodyOf<T>(response) : null;
   if (body === null) throw new Error(`${what} answered ${describe(response)}`);
   return body;
+}
+
+function expectStatus(what: string, status: number, response: Response): void {
+  if (response.status !== status) throw new Error(`${what} answered ${describe(response)}`);
 }
 
 function address(turn: number, path: string): string {

@@ -10,6 +10,14 @@ export type Said =
   | 'seat_taken'
   | 'unexpected';
 
+/** What a validation can come to in a scenario. */
+export type Outcome =
+  | 'valid'
+  | 'code_not_found'
+  | 'coupon_inactive'
+  | 'minimum_not_met'
+  | 'not_assigned_to_user';
+
 /*
  * Every metric of the scenarios. Those of one kind share a prefix, by which the summary finds them.
  */
@@ -27,6 +35,15 @@ export const claims: Record<Said, Counter> = {
   unexpected: new Counter('claims_unexpected'),
 };
 
+export const validations: Record<Outcome | 'unexpected', Counter> = {
+  valid: new Counter('validations_valid'),
+  code_not_found: new Counter('validations_code_not_found'),
+  coupon_inactive: new Counter('validations_coupon_inactive'),
+  minimum_not_met: new Counter('validations_minimum_not_met'),
+  not_assigned_to_user: new Counter('validations_not_assigned_to_user'),
+  unexpected: new Counter('validations_unexpected'),
+};
+
 export const tickets = {
   granted: new Counter('tickets_granted'),
   refused: new Counter('tickets_refused'),
@@ -42,6 +59,7 @@ export const reads = {
 export const latency = {
   claim: new Trend('latency_claim', true),
   read: new Trend('latency_read', true),
+  validation: new Trend('latency_validation', true),
 };
 
 /** From the claim to the outcome in the client's hands, by the way in which its ticket was read. */

@@ -1,0 +1,100 @@
+import type { Problem } from '@claimline/kernel/error';
+import { metrics } from '@claimline/telemetry/metrics';
+
+export const loadLimits = {
+  /**
+   * How far each kind of call may fill the process up, as a share of the requests in flight: who could put
+   * an end to the overload, and who watches it, is let in when the crowd is not.
+   */
+  shares: { public: 1, keyed: 1.1, vital: 1.2 },
+  /** Whoever is refused comes back after 1 to so many seconds, so that they do not all come back at once. */
+  retryMostS: 5,
+} as const;
+
+/** Who calls, as to how far they may fill the process up. */
+type Kind = keyof typeof loadLimits.shares;
+
+/** What a process works on at once, and who waits in it. */
+export type Load = {
+  /** Whether a call would be turned away: nothing need be read of it then. */
+  isFull(kind: Kind): boolean;
+  /** Counts a request in, unless the process is full; then it must not be counted out. */
+  enter(kind: Kind): boolean;
+  leave(): void;
+  /**
+   * Does what waits by intent. Meanwhile its request is not in flight: it costs memory and no work. Where
+   * too many wait already it is not done, and the caller is told how things stand.
+   */
+  rest(wait: () => Promise<void>): Promise<void>;
+  /** Counts in whoever stays without a request in flight, such as a stream; null where too many wait already. */
+  stay(): { leave(): void } | null;
+};
+
+/**
+ * Bounds what a process works on, whatever comes: a request that is turned away costs a fraction of one that
+ * waits with thousands of others, and memory stays what it is.
+ *
+ * @param requestsMost requests in flight: whole and not answered, without those that wait by intent
+ * @param waitersMost requests and streams that wait by intent
+ */
+export function createLoad({
+  requestsMost,
+  waitersMost,
+}: {
+  requestsMost: number;
+  waitersMost: number;
+}): Load {
+  let requests = 0;
+  let waiters = 0;
+
+  function count(change: 1 | -1) {
+    requests += change;
+    metrics.requestsInFlight.inc(change);
+  }
+
+  function turnAway(isTooMany: boolean, why: 'in_flight' | 'waiters'): boolean {
+    if (isTooMany) metrics.shed.inc({ why });
+    return isTooMany;
+  }
+
+  const isFull = (kind: Kind) => turnAway(requests >= requestsMost * loadLimits.shares[kind], 'in_flight');
+  const isCrowded = () => turnAway(waiters >= waitersMost, 'waiters');
+
+  return {
+    isFull,
+    enter(kind) {
+      if (isFull(kind)) return false;
+      count(1);
+      return true;
+    },
+    leave: () => count(-1),
+    async rest(wait) {
+      if (isCrowded()) return;
+      waiters++;
+      count(-1);
+      try {
+        await wait();
+      } finally {
+        waiters--;
+        count(1);
+      }
+    },
+    stay() {
+      if (isCrowded()) return null;
+      waiters++;
+      return { leave: () => void waiters-- };
+    },
+  };
+}
+
+/** One object for each time to come back, since a problem is made text once (problem.ts). */
+const refusals: Problem[] = Array.from({ length: loadLimits.retryMostS }, (_, i) => ({
+  code: 'overloaded',
+  message: 'more requests have come than can be answered, try again',
+  retryAfterSeconds: i + 1,
+}));
+
+/** What whoever comes in an overload is told: to come again, each after another time. */
+export function overloadedProblem(): Problem {
+  return refusals[Math.floor(Math.random() * refusals.length)] as Problem;
+}
