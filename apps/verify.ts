@@ -10,7 +10,7 @@ import { validationCheck } from '@claimline/validations/verify';
 import { webhookCheck } from '@claimline/webhooks/verify';
 
 /** What every slice promises about its tables, in the order in which it is told. */
-const checks: Check[] = [...claimChecks, codeCheck, seatCheck, validationCheck, webhookCheck];
+const checks: Check[] = [...claimChecks, codeCheck, validationCheck, seatCheck, webhookCheck];
 
 /** What a verification found. `ok`: no invariant is violated. Notes are allowed, and worth a look. */
 export type Report = { ok: boolean; coupon: string | null; seconds: number; invariants: Verdict[] };

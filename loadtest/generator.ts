@@ -10,12 +10,12 @@ import { createReasonTally, createTally } from './tally.ts';
  * node --import tsx generator.ts --target http://127.0.0.1:3000 [--target ...] --path /api/coupons/x/claims
  *   [--method POST] [--body '{"user_id":"{user}"}'] [--expect 200,202,409] [--connections 64]
  *   [--seconds 5] [--requests 1000] [--rate 2000] [--coupons 1000] [--burst 10 --once 200]
- *   [--crowd 1000 --first-event 0] [--bodies file]
+ *   [--bodies file] [--crowd 1000 --first-event 0]
  *
  * Without --rate it is a closed loop: every connection sends again as soon as it is answered. With --rate
  * requests fall due at that rate, whatever the answers do. {user} is another person in every burst of --burst
- * requests that are sent at once; {coupon} in the path is a number below --coupons, in turn; for {event} and {seat+7}
- * see request-template.ts. With --once it
+ * requests that are sent at once; {coupon} in the path is a number below --coupons, in turn; for
+ * {event} and {seat+7} see request-template.ts. With --once it
  * fails unless every person got that status exactly once. With --bodies the lines of a file are sent in turn, and
  * the result counts by `reason` what the answers said: `valid` where they name none.
  */

@@ -80,11 +80,12 @@ export async function createApp(house: House) {
     onError,
   });
   mountCodes(router, { sql, grant: claims.grant, issueTicket: claims.issueTicket, onError });
-  const seats = await mountSeatSales(router, { sql, changes, engine, load, ticketKey });
+  mountValidations(router, { sql, validateSql, changes, record: usageLog.record });
+  const waitMostMs = config.CLAIM_WAIT_MS;
+  const seats = await mountSeatSales(router, { sql, changes, engine, load, waitMostMs, ticketKey });
   const stop = new AbortController();
   const sources = [claims.ticketSource, seats.ticketSource];
   mountTickets(router, { sources, load, stopping: stop.signal });
-  mountValidations(router, { sql, validateSql, changes, record: usageLog.record });
   const count = () => countDeliveries(sql);
   mountOperations(router, { sql, engine, usageLog, isReady: house.isReady, count });
   const webhooks = mountWebhooks(router, {

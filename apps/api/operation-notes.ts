@@ -9,9 +9,9 @@ export const tags = {
   Claims: "A person's request for one unit: claim, hold a ticket, learn the outcome.",
   Tickets: 'Read a ticket of a claim or a reservation, wait for its outcome, follow it.',
   Codes: 'Books of codes: fill them; lock, redeem and follow what was handed out.',
+  Validations: 'Ask whether a code is good for a person and an order, without using it.',
   Events: 'Events with seats: create, change, find; the seat map.',
   Reservations: 'Seats that are held together for a while: reserve, read, release.',
-  Validations: 'Ask whether a code is good for a person and an order, without using it.',
   Webhooks: 'Endpoints of merchants: where they are told what happened, signed after Standard Webhooks 1.0.',
   Operations: 'For monitors and the people who run this server.',
   Reference: 'What you are reading.',
@@ -353,7 +353,6 @@ export const operationNotes: Record<string, OperationNote> = {
     },
     headers: { 503: ['Retry-After'] },
   },
-  ...seatNotes,
   listWebhookAttempts: { answers: { 200: { data: [attempt], next_cursor: null } } },
   recoverWebhookEndpoint: {
     body: { since: '2026-12-24T18:00:00Z' },
@@ -362,6 +361,7 @@ export const operationNotes: Record<string, OperationNote> = {
   listWebhookMessages: { answers: { 200: { data: [message], next_cursor: null, cursor: 'MTQ' } } },
   readWebhookMessage: { answers: { 200: message } },
   resendWebhookMessage: { answers: { 200: { resent: 1 } } },
+  ...seatNotes,
   listCouponClaims: { answers: { 200: { data: [claim], next_cursor: null } } },
   listUserClaims: { answers: { 200: { data: [claim], next_cursor: null } } },
 };

@@ -23,8 +23,8 @@ onEachEngine({}, stack => {
   aroundRequests(stack);
   hostileText(stack);
   codes(stack);
-  seats(stack);
   validations(stack);
+  seats(stack);
   idempotencyKeys(stack);
 
   test('the same processes answered all of it', () => {

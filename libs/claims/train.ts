@@ -4,6 +4,7 @@ import { pause } from '@claimline/kernel/backoff';
 import { AppError } from '@claimline/kernel/error';
 import type { Engine } from '@claimline/queue/engine';
 import { createFeeder } from '@claimline/queue/feeder';
+import { createPlatforms, type Track } from '@claimline/queue/platforms';
 import { metrics } from '@claimline/telemetry/metrics';
 import type { LineState } from '@claimline/tickets/line';
 import { jobIdOf, type Tickets } from '@claimline/tickets/ticket';
@@ -12,7 +13,6 @@ import type { JobClaim, JobData } from './job.ts';
 import { laneOf } from './lane-name.ts';
 import type { LoadGate } from './load-gate.ts';
 import type { Reason } from './outcome.ts';
-import { createPlatforms, type Track } from './platforms.ts';
 
 /**
  * One person's wish for one unit. `fixed`: its ticket was issued and stored beforehand, so that the
@@ -45,6 +45,8 @@ export type Boarded =
 type Issued = Candidate & { createdAtMs: number };
 
 export const trainLimits = {
+  /** Claims in one train: one gate call and one job of at most about 75 kB. */
+  seats: 500,
   /** Trains caught by an outage of the store, whose places are made real when it is back. */
   lateMost: 1000,
   lateMs: 60_000,
@@ -73,7 +75,7 @@ export function createTrains(house: {
   waitMostMs: number;
 }) {
   const { directory, changes, gate, loadGate, engine, tickets, waitMostMs } = house;
-  const platforms = createPlatforms({ waitMostMs, depart: leave });
+  const platforms = createPlatforms({ waitMostMs, seats: trainLimits.seats, depart: leave });
   let lateSteps = 0;
   const feeder = createFeeder(engine);
 

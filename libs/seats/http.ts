@@ -23,8 +23,9 @@ export async function mountSeatSales(
     changes,
     engine,
     load,
+    waitMostMs,
     ticketKey,
-  }: { sql: Sql; changes: Changes; engine: Engine; load: Load; ticketKey: Buffer },
+  }: { sql: Sql; changes: Changes; engine: Engine; load: Load; waitMostMs: number; ticketKey: Buffer },
 ) {
   const tickets = createTickets(ticketKeyOf('seats', ticketKey));
   const line = createLine();
@@ -33,7 +34,7 @@ export async function mountSeatSales(
   const outcomes = await openOutcomes({ sql, changes }, line.leave);
   changes.onReconnect(line.forgetAll);
   const reader = createSeatTicketReader({ engine, tickets, outcomes, line });
-  const trains = createSeatTrains({ directory, maps, changes, engine, tickets, line });
+  const trains = createSeatTrains({ directory, maps, changes, engine, tickets, line, waitMostMs });
   const reserve = createReserveVerb({ trains, reader, outcomes, rest: load.rest });
   const issueTicket = (eventId: string) => tickets.issue(eventId, Date.now(), 1)[0] as string;
 

@@ -21,6 +21,7 @@ export function createReserveVerb({
   trains: SeatTrains;
   reader: SeatTicketReader;
   outcomes: Outcomes;
+  /** What waits by intent, waits so. */
   rest: Load['rest'];
 }) {
   /** Where a refusal meets a fixed ticket that an earlier run may have used: what became of that ticket. */

@@ -1,12 +1,11 @@
 import type { Changes } from '@claimline/db/changes';
 import type { Directory } from '@claimline/db/directory';
 import { AppError } from '@claimline/kernel/error';
-import { createTrain, type Train } from '@claimline/kernel/train';
 import type { Engine } from '@claimline/queue/engine';
 import { createFeeder } from '@claimline/queue/feeder';
+import { createPlatforms } from '@claimline/queue/platforms';
 import { metrics } from '@claimline/telemetry/metrics';
 import { jobIdOf, type Tickets } from '@claimline/tickets/ticket';
-import { LRUCache } from 'lru-cache';
 import type { EventFacts } from './facts.ts';
 import { judge, type Refusal } from './gate.ts';
 import { type JobData, type JobRequest, laneOf } from './job.ts';
@@ -28,12 +27,6 @@ export type Boarded =
 export const trainLimits = {
   /** Requests in one train, which become one job. */
   seats: 200,
-  /** The fuller a train was, the longer the next waits for company; see claims. */
-  paceMsPerRequest: 1 / 32,
-  paceMsMost: 4,
-  /** Requests that wait in this process, for all events. Who comes then is told 503. */
-  waitingMost: 20_000,
-  trainsMost: 10_000,
 } as const;
 
 type House = {
@@ -43,6 +36,8 @@ type House = {
   engine: Engine;
   tickets: Tickets;
   line: Line;
+  /** The longest wait in front of the gate that may stand, in ms; see createPlatforms. */
+  waitMostMs: number;
 };
 
 /**
@@ -51,23 +46,9 @@ type House = {
  * notifications on their way (`changes.barrier`, shared by all), so that a seat that was just let go is not refused.
  */
 export function createSeatTrains(house: House) {
-  const { directory, maps, changes, engine, tickets, line } = house;
-  const trains = new LRUCache<string, Train<Asked, Boarded>>({ max: trainLimits.trainsMost });
+  const { directory, maps, changes, engine, tickets, line, waitMostMs } = house;
+  const platforms = createPlatforms({ waitMostMs, seats: trainLimits.seats, depart });
   const feeder = createFeeder(engine);
-  let waiting = 0;
-
-  function trainOf(eventId: string): Train<Asked, Boarded> {
-    let train = trains.get(eventId);
-    if (!train) {
-      train = createTrain<Asked, Boarded>({
-        seats: trainLimits.seats,
-        paceMs: size => Math.min(trainLimits.paceMsMost, size * trainLimits.paceMsPerRequest),
-        depart: asked => depart(eventId, asked),
-      });
-      trains.set(eventId, train);
-    }
-    return train;
-  }
 
   async function depart(eventId: string, asked: Asked[]): Promise<Boarded[]> {
     let refusals = await look(eventId, asked);
@@ -132,14 +113,10 @@ export function createSeatTrains(house: House) {
   return {
     /** Boards the next train of the event. Errors: AppError `unavailable` or `overloaded`. */
     async board(eventId: string, asked: Asked): Promise<Boarded> {
-      if (waiting >= trainLimits.waitingMost)
+      const boarding = platforms.board(eventId, asked);
+      if (!boarding)
         throw new AppError('overloaded', 'too many requests wait here, try again', { retryAfterSeconds: 1 });
-      waiting++;
-      try {
-        return await trainOf(eventId).board(asked);
-      } finally {
-        waiting--;
-      }
+      return boarding;
     },
   };
 }

@@ -41,7 +41,7 @@ export const metrics = {
   }),
   shed: new Counter({
     name: 'claimline_shed_total',
-    help: 'Requests turned away in an overload, by what was full: in_flight, waiters, coupon_wait, process_wait.',
+    help: 'Requests turned away in an overload, by what was full: in_flight, waiters, lane_wait, process_wait.',
     labelNames: ['why'],
     registers,
   }),

@@ -48,9 +48,7 @@ export function mountTickets(
       const { waitMostS } = ticketHttpLimits;
       const waitS = Math.min(query.wait ?? preferredWaitSeconds(c, waitMostS) ?? 0, waitMostS);
       if (seen.retryAfter !== null && waitS > 0) {
-        const { wait, isHeard } = source;
-        const gone = goneSignal(c);
-        if (!isHeard(ticket)) await load.rest(() => wait(ticket, waitS * 1000, gone));
+        if (!source.isHeard(ticket)) await load.rest(() => source.wait(ticket, waitS * 1000, goneSignal(c)));
         ({ source, seen } = await findTicket([source], ticket));
       }
       const etag = `W/"${seen.version}"`;

@@ -4,34 +4,35 @@ import { LRUCache } from 'lru-cache';
 import { createStandingWait } from './standing-wait.ts';
 
 export const platformLimits = {
-  /** Claims in one train: one gate call and one job of at most about 75 kB. */
-  seats: 500,
   /**
    * The fuller a train was, the longer the next waits for company: fuller trains cost the queue, the
    * worker and Postgres less, and a train of fewer than 32 delays nobody.
    */
   paceMsPerClaim: 1 / 32,
   paceMsMost: 4,
-  /** Platforms kept; a platform is a small object a coupon. */
+  /** Platforms kept; a platform is a small object a lane. */
   platformsMost: 50_000,
 } as const;
 
-/** What a coupon's trains remember of the last one. */
+/** What a lane's trains remember of the last one. */
 export type Track = { lastMs: number; isRefusing: boolean };
 type Waiting<Item> = { item: Item; sinceMs: number };
 
 /**
- * Where claims wait for the next train of their coupon. Too many do not: see createStandingWait, which
- * is asked for each coupon by itself, so that one that is besieged turns nobody away from another, and for
- * all that wait in this process, which a thousand coupons may fill with few claims each.
+ * Where requests wait for the next train of their lane, that of a coupon or an event. Too many do not: see
+ * createStandingWait, which is asked for each lane by itself, so that one that is besieged turns nobody away
+ * from another, and for all that wait in this process, which a thousand lanes may fill with few requests each.
  *
+ * @param seats requests in one train: one call of the gate and one job
  * @param depart takes the first to come through the gate and answers for each, in their order
  */
 export function createPlatforms<Item, Answer>({
   waitMostMs,
+  seats,
   depart,
 }: {
   waitMostMs: number;
+  seats: number;
   depart: (name: string, items: Item[], track: Track) => Promise<Answer[]>;
 }) {
   const openCrowd = () => ({ waiting: 0, wait: createStandingWait(waitMostMs) });
@@ -41,7 +42,7 @@ export function createPlatforms<Item, Answer>({
     const track: Track = { lastMs: Number.NEGATIVE_INFINITY, isRefusing: false };
     const crowd = openCrowd();
     const train: Train<Waiting<Item>, Answer> = createTrain({
-      seats: platformLimits.seats,
+      seats,
       paceMs: size => Math.min(platformLimits.paceMsMost, size * platformLimits.paceMsPerClaim),
       async depart(passengers) {
         for (const those of [crowd, all]) those.waiting -= passengers.length;
@@ -63,7 +64,7 @@ export function createPlatforms<Item, Answer>({
   });
 
   return {
-    /** Boards the next train of the coupon; null where too many wait for too long. Errors: those of `depart`. */
+    /** Boards the next train of the lane; null where too many wait for too long. Errors: those of `depart`. */
     board(name: string, item: Item): Promise<Answer> | null {
       let platform = platforms.get(name);
       if (!platform) {
@@ -72,7 +73,7 @@ export function createPlatforms<Item, Answer>({
       }
       const { train, crowd } = platform;
       const sinceMs = performance.now();
-      for (const [those, why] of [[crowd, 'coupon_wait'] as const, [all, 'process_wait'] as const])
+      for (const [those, why] of [[crowd, 'lane_wait'] as const, [all, 'process_wait'] as const])
         if (!those.wait.admits(those.waiting, sinceMs)) {
           metrics.shed.inc({ why });
           return null;
