@@ -85,6 +85,7 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
   closers.push('usage log', () => usageLog.close());
 
   let isReady = true;
+  let address: string | null = null;
   const ticketKey = await readTicketKey(sql);
   const seal = await readSeal(sql, parseSecretKeys(config.WEBHOOK_SECRET_KEY ?? ''));
   const { fetch, release, closeWebhooks } = await createApp({
@@ -100,16 +101,18 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     ticketKey,
     seal,
     isReady: () => isReady,
+    address: () => address,
   });
   closers.push('webhooks', closeWebhooks);
   const serving = await serve(fetch, config.HOST, config.PORT).catch(error => {
     if (error.code !== 'EADDRINUSE') throw error;
     throw new Error(`PORT ${config.PORT} of ${config.HOST} is taken by another program`);
   });
+  address = `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${serving.port}`;
   log.info({ host: config.HOST, port: serving.port, engine: engine.kind }, 'listening');
 
   return {
-    address: `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${serving.port}`,
+    address,
     async stop(withinMs) {
       isReady = false;
       serving.drain();

@@ -1,3 +1,5 @@
+import { bookingContract } from './testing-booking-contract.ts';
+
 /** The contract: each call, and what it may answer, with the codes of its problems. */
 export const contract: Record<string, Record<number, string[]>> = {
   'POST /api/coupons': {
@@ -421,4 +423,5 @@ export const contract: Record<string, Record<number, string[]>> = {
   'GET /openapi.json': { 200: [] },
   'GET /docs': { 200: [] },
   'GET /docs/problems': { 200: [] },
+  ...bookingContract,
 };
