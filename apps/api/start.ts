@@ -10,6 +10,7 @@ import { openEngine } from '@claimline/queue/open';
 import { metrics } from '@claimline/telemetry/metrics';
 import { openUsageLog, validateSettings } from '@claimline/validations';
 import { parseSecretKeys, readSeal } from '@claimline/webhooks';
+import type { Config } from '../config.ts';
 import type { Running, Setting } from '../process.ts';
 import { requireDatabaseUrl } from '../process.ts';
 import { createApp } from './app.ts';
@@ -104,11 +105,8 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     address: () => address,
   });
   closers.push('webhooks', closeWebhooks);
-  const serving = await serve(fetch, config.HOST, config.PORT).catch(error => {
-    if (error.code !== 'EADDRINUSE') throw error;
-    throw new Error(`PORT ${config.PORT} of ${config.HOST} is taken by another program`);
-  });
-  address = `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${serving.port}`;
+  const serving = await listen(fetch, config);
+  address = serving.address;
   log.info({ host: config.HOST, port: serving.port, engine: engine.kind }, 'listening');
 
   return {
@@ -122,4 +120,13 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
       if (cut) throw new Error('requests were cut off at the deadline');
     },
   };
+}
+
+/** Serves on the configured address, and says where that is. */
+async function listen(fetch: Parameters<typeof serve>[0], { HOST, PORT }: Config) {
+  const serving = await serve(fetch, HOST, PORT).catch(error => {
+    if (error.code !== 'EADDRINUSE') throw error;
+    throw new Error(`PORT ${PORT} of ${HOST} is taken by another program`);
+  });
+  return { ...serving, address: `http://${HOST.includes(':') ? `[${HOST}]` : HOST}:${serving.port}` };
 }
