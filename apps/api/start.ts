@@ -87,8 +87,6 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
 
   let isReady = true;
   let address: string | null = null;
-  const ticketKey = await readTicketKey(sql);
-  const seal = await readSeal(sql, parseSecretKeys(config.WEBHOOK_SECRET_KEY ?? ''));
   const { fetch, release, closeWebhooks } = await createApp({
     config,
     log,
@@ -99,14 +97,14 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     changes,
     engine,
     usageLog,
-    ticketKey,
-    seal,
+    ticketKey: await readTicketKey(sql),
+    seal: await readSeal(sql, parseSecretKeys(config.WEBHOOK_SECRET_KEY ?? '')),
     isReady: () => isReady,
     address: () => address,
   });
   closers.push('webhooks', closeWebhooks);
   const serving = await listen(fetch, config);
-  address = serving.address;
+  address = addressOf(config.HOST, serving.port);
   log.info({ host: config.HOST, port: serving.port, engine: engine.kind }, 'listening');
 
   return {
@@ -122,11 +120,14 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
   };
 }
 
-/** Serves on the configured address, and says where that is. */
-async function listen(fetch: Parameters<typeof serve>[0], { HOST, PORT }: Config) {
-  const serving = await serve(fetch, HOST, PORT).catch(error => {
+/** Serves on the configured address. Error: one that says so where it is taken. */
+function listen(fetch: Parameters<typeof serve>[0], { HOST, PORT }: Config) {
+  return serve(fetch, HOST, PORT).catch(error => {
     if (error.code !== 'EADDRINUSE') throw error;
     throw new Error(`PORT ${PORT} of ${HOST} is taken by another program`);
   });
-  return { ...serving, address: `http://${HOST.includes(':') ? `[${HOST}]` : HOST}:${serving.port}` };
+}
+
+function addressOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
