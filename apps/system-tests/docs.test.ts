@@ -42,6 +42,7 @@ onEachEngine(
   stack => {
     test.each([
       ['docs/codes.md', 11],
+      ['docs/seats.md', 8],
       ['docs/validations.md', 10],
       ['docs/webhooks.md', 4],
       ['docs/payments.md', 4],

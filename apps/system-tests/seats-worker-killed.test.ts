@@ -1,9 +1,32 @@
 import { expect, test } from 'vitest';
 import { expectNoServerErrors, people } from './agree.ts';
 import { byStatus } from './answers.ts';
+import type { ClaimClient } from './claim-client.ts';
 import { onEachEngine } from './engines.ts';
 
-onEachEngine({ workers: 2 }, stack => {
+onEachEngine({ apis: 2, workers: 2 }, stack => {
+  test('what one API did with seats the other one knows at once, without a worker', async () => {
+    const [one, other] = stack().apis.map(api => stack().client([api])) as [ClaimClient, ClaimClient];
+    const starts_at = new Date(Date.now() + 86_400_000).toISOString();
+    const seats = [1, 2].map(number => ({ number, price: 1, currency: 'EUR' }));
+    const wanted = { user_id: 'ann', seats: [{ number: '1' }] };
+    for (let round = 0; round < 5; round++) {
+      const { id } = (await one.post('/api/events', { name: 'both', starts_at })).body;
+      await one.post(`/api/events/${id}/seats`, { seats });
+      const ask = (client: ClaimClient) =>
+        client.post(`/api/events/${id}/reservations`, wanted, { prefer: 'wait=30' });
+      const held = await ask(other);
+      expect(held.status).toBe(201);
+      await stack().whileWorkersStand(async () => {
+        for (const client of [one, other]) expect((await ask(client)).body.code).toBe('seat_taken');
+      });
+      await one.request('DELETE', `/api/reservations/${held.body.id}`);
+      expect((await ask(other)).status).toBe(201);
+      await other.request('PATCH', `/api/events/${id}`, { json: { status: 'canceled' } });
+      expect((await ask(one)).body.code).toBe('not_on_sale');
+    }
+  }, 60_000);
+
   test('workers killed while they settle reservations: everybody gets an outcome, and nothing is split', async () => {
     const client = stack().client();
     const starts_at = new Date(Date.now() + 86_400_000).toISOString();

@@ -195,6 +195,37 @@ test('workers, bookings, releases and the sweep at once: nobody waits in a circl
   expect(await violated(database.url)).toEqual({});
 }, 60_000);
 
+test('webhooks are told of what is held and what has expired, and of nothing else', async () => {
+  const { sql } = database;
+  const event = await insertEvent(sql, 3, 1);
+  await sql`insert into webhook_endpoints (id, url, secrets) values ('ep_0123456789abcdef', 'https://x.example', '[{}]')`;
+  const [ann, bob, eve] = [
+    requestOf('ann', named(1)),
+    requestOf('bob', named(2)),
+    requestOf('eve', named(1)),
+  ];
+  await settle(sql, event, [ann, bob, eve]);
+  const { id } = await reservationOf(sql, bob);
+  await call('release_hold', id);
+  const toldOf = () => sql<{ type: string; data: Record<string, unknown> }[]>`
+    select type, data from outbox where subject = ${event} order by id`;
+  await expect
+    .poll(async () => (await sweepReservations(sql)) >= 0 && (await toldOf()).length, { timeout: 10_000 })
+    .toBe(3);
+  const told = await toldOf();
+  expect(told.map(({ type, data }) => [type, data.user_id])).toEqual([
+    ['reservation.held', 'ann'],
+    ['reservation.held', 'bob'],
+    ['reservation.expired', 'ann'],
+  ]);
+  expect(told[0]?.data).toMatchObject({
+    ...{ event_id: `evt_${event.replaceAll('-', '')}`, amount: 100, currency: 'EUR' },
+    ...{ reservation_id: expect.stringMatching(/^rsv_[0-9a-f]{32}$/), seats: [{ number: '1' }] },
+    expires_at: expect.stringMatching(/^\d{4}-.*T.*\.\d{3}Z$/),
+  });
+  await sql`delete from webhook_endpoints`;
+});
+
 test('a request of a dead job, and of an event that is gone', async () => {
   const { sql } = database;
   const event = await insertEvent(sql, 1);

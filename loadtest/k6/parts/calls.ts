@@ -25,6 +25,7 @@ type Page = { data: { sequence: number; user_id: string }[]; next_cursor: string
 
 const REQUEST_TIMEOUT = '60s';
 const PAGE_MOST = 1000;
+const EVENT_IN_MS = 24 * 3_600_000;
 const BODY_EXCERPT_CHARS = 300;
 
 const authorization: Record<string, string> = operatorKey ? { authorization: `Bearer ${operatorKey}` } : {};
@@ -33,6 +34,8 @@ const write: Params = {
   headers: { 'content-type': 'application/json', ...authorization },
   timeout: REQUEST_TIMEOUT,
 };
+
+const waiting: Params = { ...write, headers: { ...write.headers, prefer: 'wait=30' } };
 
 // Every answer is judged where it is counted; k6's own idea of a failed request would only cost time. That it may
 // be null is documented, and not in the types.
@@ -126,6 +129,34 @@ export function getLine(turn: number, name: string): Response {
 
 export function getClaims(turn: number, name: string): Response {
   return http.get(address(turn, claimsPath(name)), read);
+}
+
+/** Creates an event that is on sale at once and answers its id; throws when the answer is not 201. */
+export function createEvent(name: string): string {
+  const starts_at = new Date(Date.now() + EVENT_IN_MS).toISOString();
+  const response = http.post(address(0, '/api/events'), JSON.stringify({ name, starts_at }), write);
+  if (response.status !== 201) throw new Error(`creating ${name} answered ${describe(response)}`);
+  return String(response.json('id'));
+}
+
+/** Adds seats of these numbers; throws when the answer is not 201. */
+export function addSeats(event: string, numbers: string[]): void {
+  const seats = numbers.map(number => ({ number, price: 1000, currency: 'EUR' }));
+  const response = http.post(address(0, `/api/events/${event}/seats`), JSON.stringify({ seats }), write);
+  if (response.status !== 201) throw new Error(`adding seats answered ${describe(response)}`);
+}
+
+/** Asks for seats together, and waits for the outcome. */
+export function reserveSeats(turn: number, event: string, userId: string, numbers: string[]): Response {
+  const body = { user_id: userId, seats: numbers.map(number => ({ number })) };
+  return http.post(address(turn, `/api/events/${event}/reservations`), JSON.stringify(body), waiting);
+}
+
+/** How many seats an event has, and how many are left and held; throws when the answer is not 200. */
+export function readEventSeats(event: string): { total: number; available: number; held: number } {
+  const response = http.get(address(0, `/api/events/${event}`), read);
+  return parse<{ seats: { total: number; available: number; held: number } }>('reading the event', response)
+    .seats;
 }
 
 /** Reads a coupon; throws when the answer is not 200. */

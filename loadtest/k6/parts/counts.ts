@@ -1,7 +1,14 @@
 import { Counter, Gauge, Trend } from 'k6/metrics';
 
 /** What an answer to a claim can say. `joined`: in line already, the same ticket again. */
-export type Said = 'admitted' | 'joined' | 'granted' | 'already_claimed' | 'sold_out' | 'unexpected';
+export type Said =
+  | 'admitted'
+  | 'joined'
+  | 'granted'
+  | 'already_claimed'
+  | 'sold_out'
+  | 'seat_taken'
+  | 'unexpected';
 
 /** What a validation can come to in a scenario. */
 export type Outcome =
@@ -24,6 +31,7 @@ export const claims: Record<Said, Counter> = {
   granted: new Counter('claims_granted'),
   already_claimed: new Counter('claims_already_claimed'),
   sold_out: new Counter('claims_sold_out'),
+  seat_taken: new Counter('claims_seat_taken'),
   unexpected: new Counter('claims_unexpected'),
 };
 

@@ -123,6 +123,17 @@ export const SCENARIOS = {
       ...latency(100, 250),
     },
   },
+  'seat-scramble': {
+    title: '1,000 people at once with crossing sets on 500 seats: nobody is split, no seat is held twice',
+    settings: {
+      people: { means: 'distinct people, each asking for three seats', full: 1000, small: 60 },
+      seats: { means: 'seats of the event', full: 500, small: 30 },
+      rate: { means: 'people arriving a second', full: 2000, small: 1000 },
+      connections: connections(1000, 60),
+      warmUp,
+      ...latency(1000, 2000),
+    },
+  },
   validations: {
     title:
       'codes validated at a constant rate, public, personal, paused and unknown: the log has each answer',
