@@ -9,6 +9,8 @@ const SLICES = {
   codes: ['claims', 'coupons'],
   seats: [],
   validations: ['codes', 'coupons'],
+  payments: [],
+  bookings: ['payments', 'seats'],
   webhooks: ['claims'],
 };
 const FENCES = {
@@ -16,6 +18,7 @@ const FENCES = {
   'ioredis|pg|@bull-board/.*': '^libs/queue/',
   postgres: '^(libs/db|loadtest/baselines)/',
   commander: '^apps/cli/',
+  stripe: '^libs/payments/stripe(\\.test)?\\.ts$',
   undici: '^libs/webhooks/send\\.ts$',
   standardwebhooks:
     '^(libs/webhooks/.*\\.test(suite)?|apps/system-tests/webhooks\\.test|loadtest/receiver(\\.test)?)\\.ts$',

@@ -1,3 +1,4 @@
+import { bookingCheck } from '@claimline/bookings/verify';
 import { claimChecks, verifyStores } from '@claimline/claims/verify';
 import { codeCheck } from '@claimline/codes/verify';
 import { type Check, type Progress, runChecks, type Verdict } from '@claimline/db/checks';
@@ -10,7 +11,7 @@ import { validationCheck } from '@claimline/validations/verify';
 import { webhookCheck } from '@claimline/webhooks/verify';
 
 /** What every slice promises about its tables, in the order in which it is told. */
-const checks: Check[] = [...claimChecks, codeCheck, validationCheck, seatCheck, webhookCheck];
+const checks: Check[] = [...claimChecks, codeCheck, validationCheck, seatCheck, bookingCheck, webhookCheck];
 
 /** What a verification found. `ok`: no invariant is violated. Notes are allowed, and worth a look. */
 export type Report = { ok: boolean; coupon: string | null; seconds: number; invariants: Verdict[] };

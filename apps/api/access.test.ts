@@ -80,6 +80,8 @@ describe('with OPERATOR_KEY', () => {
     ['POST', `/api/events/${nothing}/seats`, { seats: [{ number: '1', price: 1, currency: 'EUR' }] }, 404],
     ['PATCH', `/api/events/${nothing}/seats`, { seats: ['1'], status: 'blocked' }, 404],
     ['GET', '/api/users/ada/reservations', undefined, 200],
+    ['GET', '/api/users/ada/bookings', undefined, 200],
+    ['POST', '/api/bookings/K7QM4-9XTRG/refund', {}, 404],
     ['GET', '/metrics', undefined, 200],
     ['GET', '/queues', undefined, 200],
     ['GET', '/queues/api/queues', undefined, 200],
@@ -137,6 +139,9 @@ describe('with OPERATOR_KEY', () => {
     ['POST', `/api/events/${nothing}/reservations`, { user_id: 'ada', quantity: 1 }, 404],
     ['GET', '/api/reservations/x', undefined, 404],
     ['DELETE', '/api/reservations/x', undefined, 404],
+    ['POST', '/api/reservations/x/booking', {}, 404],
+    ['GET', '/api/bookings/K7QM4-9XTRG', undefined, 404],
+    ['POST', '/api/payments/stripe/webhook', {}, 501],
     ['GET', '/health', undefined, 200],
     ['GET', '/livez', undefined, 200],
     ['GET', '/readyz', undefined, 200],
@@ -168,6 +173,7 @@ describe('with OPERATOR_KEY', () => {
             .replace('ada', '{user_id}')
             .replace(/ep_x|msg_x/, '{id}')
             .replace(nothing, '{id}')
+            .replace('K7QM4-9XTRG', '{reference}')
             .replace('runs/x', 'runs/{run_id}')
             .replace(/codes\/x/, 'codes/{code}')}`,
       );

@@ -1,3 +1,4 @@
+import { mountBookingCalls } from '@claimline/bookings/http';
 import { mountClaims } from '@claimline/claims/http';
 import { mountCodes } from '@claimline/codes/http';
 import { openDirectory } from '@claimline/coupons';
@@ -12,6 +13,7 @@ import { createLoad } from '@claimline/http/load';
 import { createRequestLog } from '@claimline/http/request-log';
 import { createRouter } from '@claimline/http/router';
 import { AppError } from '@claimline/kernel/error';
+import { openProviders } from '@claimline/payments';
 import { isQueueAway } from '@claimline/queue/away';
 import type { Engine } from '@claimline/queue/engine';
 import { mountSeatSales } from '@claimline/seats/http';
@@ -23,6 +25,7 @@ import { complaintAboutUrl, countDeliveries, parseAllowList, type Seal } from '@
 import { mountWebhooks } from '@claimline/webhooks/http';
 import type { HttpBindings } from '@hono/node-server';
 import type { Config } from '../config.ts';
+import { faultPoint, paymentSettings } from '../payments.ts';
 import { BASE, createBoardApp } from './board.ts';
 import { mountDocs } from './docs.ts';
 import { mountOperations } from './operations.ts';
@@ -43,6 +46,8 @@ export type House = {
   /** Of webhook secrets. */
   seal: Seal;
   isReady: () => boolean;
+  /** Where this process listens; null before it does. */
+  address: () => string | null;
 };
 
 /** Everything the API answers: each slice's calls, the reference, the operator's pages. */
@@ -83,6 +88,18 @@ export async function createApp(house: House) {
   mountValidations(router, { sql, validateSql, changes, record: usageLog.record });
   const waitMostMs = config.CLAIM_WAIT_MS;
   const seats = await mountSeatSales(router, { sql, changes, engine, load, waitMostMs, ticketKey });
+  const notifyUrl = () => house.address() && `${house.address()}/api/payments/mock/webhook`;
+  mountBookingCalls(router, {
+    sql,
+    providers: openProviders(sql, paymentSettings(config), notifyUrl),
+    pendingSeconds: config.PAYMENT_PENDING_SECONDS,
+    reach: faultPoint(config),
+    // The answer to a booking may carry what the payer's device pays with.
+    seal: {
+      seal: text => house.seal.seal(Buffer.from(text), 'bookReservation'),
+      open: sealed => house.seal.open(sealed, 'bookReservation').toString('utf8'),
+    },
+  });
   const stop = new AbortController();
   const sources = [claims.ticketSource, seats.ticketSource];
   mountTickets(router, { sources, load, stopping: stop.signal });

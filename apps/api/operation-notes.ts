@@ -1,6 +1,7 @@
 import type { OperationNote } from '@claimline/http/openapi-operation';
 import { type ProblemCode, problems } from '@claimline/kernel/error';
 import { reasons } from '@claimline/validations';
+import { bookingNotes } from './booking-notes.ts';
 import { seatNotes } from './seat-notes.ts';
 
 /** The tags of the reference, in the order in which a reader should meet them. */
@@ -12,6 +13,7 @@ export const tags = {
   Validations: 'Ask whether a code is good for a person and an order, without using it.',
   Events: 'Events with seats: create, change, find; the seat map.',
   Reservations: 'Seats that are held together for a while: reserve, read, release.',
+  Bookings: 'Pay for a reservation, read the booking, give its money back.',
   Webhooks: 'Endpoints of merchants: where they are told what happened, signed after Standard Webhooks 1.0.',
   Operations: 'For monitors and the people who run this server.',
   Reference: 'What you are reading.',
@@ -160,6 +162,7 @@ const means = (...codes: ProblemCode[]) =>
 
 /** By operation id: examples, and the headers that do not follow from a status. */
 export const operationNotes: Record<string, OperationNote> = {
+  ...bookingNotes,
   createCoupon: {
     body: { name: 'WINTER', amount: 1000, ...window },
     answers: { 201: { ...coupon, remaining_amount: 1000, claimed_by: [], claimed_count: 0 } },

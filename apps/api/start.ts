@@ -89,8 +89,7 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
   closers.push('usage log', () => usageLog.close());
 
   let isReady = true;
-  const ticketKey = await readTicketKey(sql);
-  const seal = await readSeal(sql, parseSecretKeys(config.WEBHOOK_SECRET_KEY ?? ''));
+  let address: string | null = null;
   const { fetch, release, closeWebhooks } = await createApp({
     config,
     log,
@@ -101,19 +100,18 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     changes,
     engine,
     usageLog,
-    ticketKey,
-    seal,
+    ticketKey: await readTicketKey(sql),
+    seal: await readSeal(sql, parseSecretKeys(config.WEBHOOK_SECRET_KEY ?? '')),
     isReady: () => isReady,
+    address: () => address,
   });
   closers.push('webhooks', closeWebhooks);
-  const serving = await serve(fetch, config.HOST, config.PORT).catch(error => {
-    if (error.code !== 'EADDRINUSE') throw error;
-    throw new Error(`PORT ${config.PORT} of ${config.HOST} is taken by another program`);
-  });
+  const serving = await listen(fetch, config);
+  address = addressOf(config.HOST, serving.port);
   log.info({ host: config.HOST, port: serving.port, engine: engine.kind }, 'listening');
 
   return {
-    address: `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${serving.port}`,
+    address,
     async stop(withinMs) {
       isReady = false;
       serving.drain();
@@ -130,4 +128,16 @@ function openLog(config: Config, url: string, onError: (error: Error) => void) {
   const closeMs = Math.min(usageLogLimits.closeMs, config.SHUTDOWN_TIMEOUT_SECONDS * LOG_SHARE * 1000);
   const usageLog = openUsageLog({ url, dataDir: config.DATA_DIR, onError, limits: { closeMs } });
   return { usageLog, closeMs };
+}
+
+/** Serves on the configured address. Error: one that says so where it is taken. */
+function listen(fetch: Parameters<typeof serve>[0], { HOST, PORT }: Config) {
+  return serve(fetch, HOST, PORT).catch(error => {
+    if (error.code !== 'EADDRINUSE') throw error;
+    throw new Error(`PORT ${PORT} of ${HOST} is taken by another program`);
+  });
+}
+
+function addressOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

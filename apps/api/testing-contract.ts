@@ -1,3 +1,4 @@
+import { bookingContract } from './testing-booking-contract.ts';
 import { seatContract } from './testing-seat-contract.ts';
 
 /** The contract: each call, and what it may answer, with the codes of its problems. */
@@ -341,4 +342,5 @@ export const contract: Record<string, Record<number, string[]>> = {
   'GET /openapi.json': { 200: [] },
   'GET /docs': { 200: [] },
   'GET /docs/problems': { 200: [] },
+  ...bookingContract,
 };

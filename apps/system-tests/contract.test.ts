@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { aroundRequests } from './contract/around-requests.ts';
+import { bookingCalls } from './contract/bookings.ts';
 import { claimRefusals } from './contract/claim-refusals.ts';
 import { claims } from './contract/claims.ts';
 import { codes } from './contract/codes.ts';
@@ -25,6 +26,7 @@ onEachEngine({}, stack => {
   codes(stack);
   validations(stack);
   seats(stack);
+  bookingCalls(stack);
   idempotencyKeys(stack);
 
   test('the same processes answered all of it', () => {

@@ -45,6 +45,7 @@ onEachEngine(
       ['docs/seats.md', 8],
       ['docs/validations.md', 10],
       ['docs/webhooks.md', 4],
+      ['docs/payments.md', 4],
     ])('%s: every command prints what stands there', async (path, least) => {
       const steps = await readSteps(path);
       const script = steps.map(({ command }) => `${command}\necho; echo '${END}'`).join('\n');

@@ -16,6 +16,35 @@ create table assignments (
   constraint assignments_status_check CHECK ((status = ANY (ARRAY['assigned'::text, 'locked'::text, 'redeemed'::text])))
 ) with (fillfactor=90);
 
+create table bookings (
+  reference text not null,
+  payment_id text not null,
+  reservation_id uuid not null,
+  event_id uuid not null,
+  sequence bigint not null generated always as identity,
+  user_id text not null,
+  seats jsonb not null,
+  amount bigint not null,
+  currency text not null,
+  status text not null,
+  refunded_amount bigint not null default 0,
+  refunding_amount bigint not null default 0,
+  metadata jsonb,
+  created_at timestamp with time zone not null default now(),
+  confirmed_at timestamp with time zone,
+  canceled_at timestamp with time zone,
+  constraint bookings_amount_check CHECK ((amount >= 0)),
+  constraint bookings_check CHECK (((refunded_amount + refunding_amount) <= amount)),
+  constraint bookings_check1 CHECK (((status = ANY (ARRAY['pending'::text, 'failed'::text])) OR (confirmed_at IS NOT NULL))),
+  constraint bookings_check2 CHECK (((status = 'canceled'::text) = (canceled_at IS NOT NULL))),
+  constraint bookings_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payments(id),
+  constraint bookings_payment_id_key UNIQUE (payment_id),
+  constraint bookings_pkey PRIMARY KEY (reference),
+  constraint bookings_refunded_amount_check CHECK ((refunded_amount >= 0)),
+  constraint bookings_refunding_amount_check CHECK ((refunding_amount >= 0)),
+  constraint bookings_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'confirmed'::text, 'canceled'::text, 'failed'::text])))
+);
+
 create table claimline_migrations (
   version integer not null,
   name text not null,
@@ -172,6 +201,46 @@ create table lanes (
   constraint lanes_pkey PRIMARY KEY (lane)
 ) with (fillfactor=50);
 
+create table mock_charges (
+  id text not null,
+  amount bigint not null,
+  currency text not null,
+  refunded_amount bigint not null default 0,
+  token text,
+  status text not null default 'open'::text,
+  reason text,
+  settles_at timestamp with time zone,
+  settles_as text,
+  notify_url text,
+  created_at timestamp with time zone not null default now(),
+  constraint mock_charges_check CHECK (((refunded_amount >= 0) AND (refunded_amount <= amount))),
+  constraint mock_charges_pkey PRIMARY KEY (id),
+  constraint mock_charges_settles_as_check CHECK ((settles_as = ANY (ARRAY['succeeded'::text, 'failed'::text]))),
+  constraint mock_charges_status_check CHECK ((status = ANY (ARRAY['open'::text, 'pending'::text, 'succeeded'::text, 'failed'::text])))
+);
+
+create table mock_refunds (
+  id text not null,
+  charge_id text not null,
+  amount bigint not null,
+  status text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint mock_refunds_charge_id_fkey FOREIGN KEY (charge_id) REFERENCES mock_charges(id),
+  constraint mock_refunds_pkey PRIMARY KEY (id),
+  constraint mock_refunds_status_check CHECK ((status = ANY (ARRAY['succeeded'::text, 'failed'::text])))
+);
+
+create table mock_webhooks (
+  id text not null default ('evt_'::text || gen_random_uuid()),
+  url text not null,
+  type text not null,
+  charge_id text not null,
+  tries integer not null default 0,
+  due_at timestamp with time zone not null default now(),
+  created_at timestamp with time zone not null default now(),
+  constraint mock_webhooks_pkey PRIMARY KEY (id)
+);
+
 create table outbox (
   id bigint not null generated always as identity,
   key uuid not null default gen_random_uuid(),
@@ -191,6 +260,42 @@ create table outbox (
   constraint outbox_type_check CHECK ((type = ANY (ARRAY['code.redeemed'::text, 'reservation.held'::text, 'reservation.expired'::text, 'booking.confirmed'::text, 'booking.canceled'::text, 'booking.refunded'::text, 'endpoint.disabled'::text])))
 );
 
+create table payment_notices (
+  provider text not null,
+  notice_id text not null,
+  type text not null,
+  payment_id text,
+  received_at timestamp with time zone not null default now(),
+  applied_at timestamp with time zone,
+  constraint payment_notices_pkey PRIMARY KEY (provider, notice_id)
+);
+
+create table payments (
+  id text not null,
+  reservation_id uuid not null,
+  provider text not null,
+  charge_id text,
+  amount bigint not null,
+  currency text not null,
+  status text not null default 'preparing'::text,
+  reason text,
+  reference text not null,
+  runs integer not null default 1,
+  due_at timestamp with time zone,
+  pending_until timestamp with time zone,
+  metadata jsonb,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint payments_amount_check CHECK ((amount >= 0)),
+  constraint payments_check CHECK (((due_at IS NULL) = (status = ANY (ARRAY['booked'::text, 'undone'::text, 'failed'::text])))),
+  constraint payments_check1 CHECK (((status <> 'pending'::text) OR (pending_until IS NOT NULL))),
+  constraint payments_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint payments_pkey PRIMARY KEY (id),
+  constraint payments_provider_charge_id_key UNIQUE (provider, charge_id),
+  constraint payments_reference_key UNIQUE (reference),
+  constraint payments_status_check CHECK ((status = ANY (ARRAY['preparing'::text, 'charging'::text, 'pending'::text, 'booked'::text, 'undone'::text, 'failed'::text])))
+) with (fillfactor=70);
+
 create table redemptions (
   id bigint not null generated always as identity,
   claim_id bigint,
@@ -206,6 +311,26 @@ create table redemptions (
   constraint redemptions_ordinal_check CHECK ((ordinal >= 1)),
   constraint redemptions_pkey PRIMARY KEY (id)
 );
+
+create table refunds (
+  id text not null,
+  payment_id text not null,
+  amount bigint not null,
+  why text not null,
+  status text not null default 'pending'::text,
+  provider_refund_id text,
+  reason text,
+  runs integer not null default 1,
+  due_at timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  settled_at timestamp with time zone,
+  constraint refunds_amount_check CHECK ((amount >= 0)),
+  constraint refunds_check CHECK (((due_at IS NOT NULL) = (status = 'pending'::text))),
+  constraint refunds_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payments(id),
+  constraint refunds_pkey PRIMARY KEY (id),
+  constraint refunds_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'succeeded'::text, 'failed'::text]))),
+  constraint refunds_why_check CHECK ((why = ANY (ARRAY['undo'::text, 'request'::text])))
+) with (fillfactor=70);
 
 create table refusals (
   ticket text not null,
@@ -412,6 +537,12 @@ CREATE INDEX assignments_locked_until ON public.assignments USING btree (locked_
 
 CREATE INDEX assignments_redeemed ON public.assignments USING btree (coupon_id) WHERE (status = 'redeemed'::text);
 
+CREATE INDEX bookings_of_a_user ON public.bookings USING btree (user_id, sequence DESC);
+
+CREATE INDEX bookings_of_an_event ON public.bookings USING btree (event_id);
+
+CREATE UNIQUE INDEX bookings_one_of_a_reservation ON public.bookings USING btree (reservation_id) WHERE (status = ANY (ARRAY['pending'::text, 'confirmed'::text]));
+
 CREATE INDEX code_audit_public ON public.code_audit USING btree (code, id) WHERE (claim_id = 0);
 
 CREATE INDEX code_runs_running ON public.code_runs USING btree (leased_until) WHERE (status = 'running'::text);
@@ -424,6 +555,18 @@ CREATE INDEX events_starts_at ON public.events USING btree (starts_at, id);
 
 CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING btree (created_at);
 
+CREATE INDEX mock_refunds_of_a_charge ON public.mock_refunds USING btree (charge_id);
+
+CREATE INDEX mock_webhooks_due ON public.mock_webhooks USING btree (due_at);
+
+CREATE INDEX payment_notices_received ON public.payment_notices USING btree (received_at);
+
+CREATE INDEX payments_due ON public.payments USING btree (due_at) WHERE (due_at IS NOT NULL);
+
+CREATE INDEX payments_of_a_reservation ON public.payments USING btree (reservation_id);
+
+CREATE UNIQUE INDEX payments_one_of_a_reservation ON public.payments USING btree (reservation_id) WHERE (status = ANY (ARRAY['preparing'::text, 'charging'::text, 'pending'::text, 'booked'::text]));
+
 CREATE INDEX redemptions_coupon ON public.redemptions USING btree (coupon_id, id);
 
 CREATE UNIQUE INDEX redemptions_order_id ON public.redemptions USING btree (order_id) WHERE (order_id IS NOT NULL);
@@ -431,6 +574,12 @@ CREATE UNIQUE INDEX redemptions_order_id ON public.redemptions USING btree (orde
 CREATE UNIQUE INDEX redemptions_person ON public.redemptions USING btree (coupon_id, user_id, ordinal) WHERE (ordinal IS NOT NULL);
 
 CREATE INDEX redemptions_user ON public.redemptions USING btree (user_id, id);
+
+CREATE INDEX refunds_due ON public.refunds USING btree (due_at) WHERE (due_at IS NOT NULL);
+
+CREATE INDEX refunds_of_a_payment ON public.refunds USING btree (payment_id);
+
+CREATE UNIQUE INDEX refunds_one_undo ON public.refunds USING btree (payment_id) WHERE (why = 'undo'::text);
 
 CREATE INDEX refusals_decided_at ON public.refusals USING btree (decided_at);
 
@@ -511,6 +660,21 @@ begin
   update reservations set status = 'booked', updated_at = now() where id = reservation;
   return 'ok';
 end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.booking_told(booking bookings)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select jsonb_build_object(
+    'reference', booking.reference,
+    'reservation_id', 'rsv_' || replace(booking.reservation_id::text, '-', ''),
+    'event_id', 'evt_' || replace(booking.event_id::text, '-', ''),
+    'user_id', booking.user_id, 'seats', booking.seats, 'amount', booking.amount, 'currency', booking.currency,
+    'status', booking.status, 'refunded_amount', booking.refunded_amount
+  )
+$function$
 ;
 
 CREATE OR REPLACE FUNCTION public.claims_after_delete()
@@ -1042,6 +1206,10 @@ comment on table public.assignments is 'Codes that left their book: a claim has 
 
 comment on column public.assignments.lock_session is 'Which of the owner''s sessions holds the lock; null when it named none.';
 
+comment on column public.bookings.refunding_amount is 'Of it, what the provider was asked to give back and has not answered for.';
+
+comment on column public.bookings.seats is 'As they were sold, in the order in which they were held.';
+
 comment on table public.claims is 'A row is a grant. Only the settle statement writes here.';
 
 comment on column public.claims.ordinal is 'The how-manieth claim of this person on this coupon, from 1.';
@@ -1084,11 +1252,21 @@ comment on column public.outbox.key is 'The messages'' ids are made of it and of
 
 comment on column public.outbox.outcomes is 'Of a settle: its outcomes, as in its notification. In place of type and data.';
 
+comment on table public.payment_notices is 'Webhooks of providers. One that was applied does nothing when it comes again.';
+
+comment on column public.payments.charge_id is 'The provider''s id of the charge, stored before it can take money.';
+
+comment on column public.payments.reference is 'What the booking will be called by.';
+
+comment on column public.payments.runs is 'How often somebody has taken it up.';
+
 comment on table public.redemptions is 'Every use of a code; money in minor units.';
 
 comment on column public.redemptions.claim_id is 'Null for a use of a public code.';
 
 comment on column public.redemptions.ordinal is 'The how-manieth use of this person of this coupon''s public codes, from 1; null for a use of a personal code.';
+
+comment on column public.refunds.why is 'undo: the charge came to no booking; request: somebody asked for it.';
 
 comment on table public.refusals is 'Tickets that ended without a claim; kept for a while so that they can be read.';
 

@@ -120,6 +120,18 @@ export const metrics = {
     buckets: secondsBuckets,
     registers,
   }),
+  payments: new Counter({
+    name: 'claimline_payments_total',
+    help: 'Conclusions drawn from charges, by what the payment is then.',
+    labelNames: ['status'],
+    registers,
+  }),
+  refunds: new Counter({
+    name: 'claimline_refunds_total',
+    help: 'Answers of providers to refunds, by why they were asked and what was said.',
+    labelNames: ['why', 'status'],
+    registers,
+  }),
   webhookAttempts: new Counter({
     name: 'claimline_webhook_attempts_total',
     help: 'Attempts to deliver by what they came to: delivered, retry, exhausted, gone, receiver; held: the breaker was open.',
