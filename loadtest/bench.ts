@@ -9,6 +9,7 @@ import { FULL, type Plan, QUICK } from './bench/plan.ts';
 import { speed } from './bench/speed.ts';
 import { storm } from './bench/storm.ts';
 import { surge } from './bench/surge.ts';
+import { webhooks } from './bench/webhooks.ts';
 import { renderChart } from './chart.ts';
 import { describeMachine } from './machine.ts';
 import { formatSeconds, startProgress } from './progress.ts';
@@ -25,7 +26,7 @@ import { chartOf, mergeResults, type Result, renderResults, replaceFigures } fro
  * it also renews these targets in RESULTS.md, results.json and results.svg beside this file.
  */
 
-const EXPERIMENTS = [speed, outcomes, growth, million, storm, surge];
+const EXPERIMENTS = [speed, outcomes, growth, million, webhooks, storm, surge];
 const here = import.meta.dirname;
 
 const { values } = parseArgs({
