@@ -11,6 +11,7 @@ import { speed } from './bench/speed.ts';
 import { storm } from './bench/storm.ts';
 import { surge } from './bench/surge.ts';
 import { validations } from './bench/validations.ts';
+import { webhooks } from './bench/webhooks.ts';
 import { renderChart } from './chart.ts';
 import { describeMachine } from './machine.ts';
 import { formatSeconds, startProgress } from './progress.ts';
@@ -27,7 +28,7 @@ import { chartOf, mergeResults, type Result, renderResults, replaceFigures } fro
  * it also renews these targets in RESULTS.md, results.json and results.svg beside this file.
  */
 
-const EXPERIMENTS = [speed, outcomes, validations, growth, million, scramble, storm, surge];
+const EXPERIMENTS = [speed, outcomes, validations, growth, million, scramble, webhooks, storm, surge];
 const here = import.meta.dirname;
 
 const { values } = parseArgs({

@@ -609,6 +609,8 @@ CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (la
 
 CREATE INDEX webhook_deliveries_exhausted ON public.webhook_deliveries USING btree (message) WHERE (status = 'exhausted'::text);
 
+CREATE INDEX webhook_deliveries_exhausted_by_lane ON public.webhook_deliveries USING btree (lane) WHERE (status = 'exhausted'::text);
+
 CREATE INDEX webhook_deliveries_queued ON public.webhook_deliveries USING btree (lane) WHERE is_queued;
 
 CREATE INDEX webhook_messages_created_at ON public.webhook_messages USING btree (created_at, "position");
@@ -1080,18 +1082,6 @@ AS $function$
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION public.webhook_endpoints_after_delete()
- RETURNS trigger
- LANGUAGE plpgsql
-AS $function$
-begin
-  delete from webhook_deliveries where lane = old.id;
-  delete from webhook_attempts where lane = old.id;
-  delete from webhook_lanes where lane = old.id;
-  return null;
-end $function$
-;
-
 CREATE OR REPLACE FUNCTION public.webhook_endpoints_after_enable()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1197,8 +1187,6 @@ CREATE TRIGGER seats_changed AFTER UPDATE ON public.seats REFERENCING NEW TABLE 
 CREATE TRIGGER seats_removed AFTER DELETE ON public.seats REFERENCING OLD TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION seats_after_insert_or_delete();
 
 CREATE TRIGGER seats_truncated AFTER TRUNCATE ON public.seats FOR EACH STATEMENT EXECUTE FUNCTION events_and_seats_after_truncate();
-
-CREATE TRIGGER webhook_endpoints_deleted AFTER DELETE ON public.webhook_endpoints FOR EACH ROW EXECUTE FUNCTION webhook_endpoints_after_delete();
 
 CREATE TRIGGER webhook_endpoints_enabled AFTER UPDATE ON public.webhook_endpoints FOR EACH ROW WHEN (((old.status = 'disabled'::text) AND (new.status = 'enabled'::text))) EXECUTE FUNCTION webhook_endpoints_after_enable();
 

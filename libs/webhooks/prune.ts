@@ -7,7 +7,8 @@ export const pruneLimits = {
 
 /**
  * Deletes messages and attempts older than `days` days, in small bites; returns how many messages. From the
- * beginning of the feed on and never out of its middle, so that what is left is numbered without gaps.
+ * beginning of the feed on and never out of its middle, so that what is left is numbered without gaps. Lanes of
+ * endpoints that were deleted go with their last attempt.
  */
 export async function pruneMessages(sql: Sql, days: number): Promise<number> {
   const cutoff = sql`now() - ${days} * interval '1 day'`;
@@ -18,6 +19,13 @@ export async function pruneMessages(sql: Sql, days: number): Promise<number> {
         where created_at < ${cutoff}
       ))`,
   );
+  await sql`
+    delete from webhook_lanes
+    where callback_origin is null and not exists (select from webhook_endpoints where id = lane)
+      and not exists (select from webhook_attempts where webhook_attempts.lane = webhook_lanes.lane)
+      and not exists (
+        select from webhook_deliveries where webhook_deliveries.lane = webhook_lanes.lane and status = 'pending'
+      )`;
   return inBites(
     () => sql`
       with gone as materialized (

@@ -2,6 +2,7 @@ import { runChecks } from '@claimline/db/checks';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { pruneMessages } from './prune.ts';
 import { relayOutbox } from './relay.ts';
+import { exhaustDisabled } from './sweep.ts';
 import { insertCoupon, insertEndpoint, openWebhookDatabase, settleClaims } from './testing.ts';
 import { webhookCheck } from './verify.ts';
 
@@ -70,7 +71,9 @@ test.each([
 
 test('who deletes an endpoint deletes what it had still to be told', async () => {
   await relayOutbox(sql);
+  await sql`update webhook_deliveries set status = 'exhausted' where id in (select min(id) from webhook_deliveries)`;
   await sql`delete from webhook_endpoints where id = ${endpoint}`;
+  expect(await exhaustDisabled(sql)).toBe(4);
   expect(await sql`select from webhook_deliveries`).toHaveLength(0);
   expect(await found()).toEqual({});
 });

@@ -21,6 +21,8 @@ export type Plan = {
   idleLanes: number;
   /** T7. */
   people: number;
+  /** T9: outcomes of a round. */
+  webhookClaims: number;
   /** T10. */
   stormClients: number;
   stormRounds: number;
@@ -47,6 +49,7 @@ export const FULL: Plan = {
   queuedAlone: 5000,
   idleLanes: 1000,
   people: 1_000_000,
+  webhookClaims: 500,
   stormClients: 500,
   stormRounds: 50,
   surgeRate: 2000,
@@ -69,6 +72,7 @@ export const QUICK: Plan = {
   queuedAlone: 500,
   idleLanes: 50,
   people: 30_000,
+  webhookClaims: 100,
   stormClients: 50,
   stormRounds: 5,
   surgeSeconds: 3,

@@ -12,6 +12,7 @@ import { rollingRestart } from './f11-rolling-restart.ts';
 import { wrongClocks } from './f12-wrong-clocks.ts';
 import { operatorMeddles } from './f13-operator-meddles.ts';
 import { oneAfterAnother } from './f15-one-after-another.ts';
+import { toldThroughKills } from './f16-told-through-kills.ts';
 import type { Fault } from './fault.ts';
 
 /** Every fault; those that share a stack stand together. */
@@ -27,7 +28,8 @@ export const matrix: readonly Fault[] = [
   rollingRestart,
   operatorMeddles,
   oneAfterAnother,
-  rudeReceivers,
   overload,
   wrongClocks,
+  rudeReceivers,
+  toldThroughKills,
 ];

@@ -133,6 +133,7 @@ comment on column webhook_deliveries.is_queued is 'A job was added for this run.
 create index webhook_deliveries_due on webhook_deliveries (lane, due_at) where status = 'pending';
 create index webhook_deliveries_queued on webhook_deliveries (lane) where is_queued;
 create index webhook_deliveries_exhausted on webhook_deliveries (message) where status = 'exhausted';
+create index webhook_deliveries_exhausted_by_lane on webhook_deliveries (lane) where status = 'exhausted';
 
 create table webhook_attempts (
   id bigint generated always as identity primary key,
@@ -153,17 +154,6 @@ comment on column webhook_attempts.number is 'The how-manieth of its schedule.';
 create index webhook_attempts_by_lane on webhook_attempts (lane, id);
 create index webhook_attempts_failed on webhook_attempts (lane, id) where not has_succeeded;
 create index webhook_attempts_by_message on webhook_attempts (message);
-
-create function webhook_endpoints_after_delete() returns trigger language plpgsql as $$
-begin
-  delete from webhook_deliveries where lane = old.id;
-  delete from webhook_attempts where lane = old.id;
-  delete from webhook_lanes where lane = old.id;
-  return null;
-end $$;
-
-create trigger webhook_endpoints_deleted after delete on webhook_endpoints
-  for each row execute function webhook_endpoints_after_delete();
 
 -- Who enables an endpoint believes that it is well: it is not disabled again for what was before.
 create function webhook_endpoints_after_enable() returns trigger language plpgsql as $$
