@@ -101,7 +101,7 @@ export const settings = {
     'How often a worker mends what a crash left between gate and queue; 0 for never. It never touches stock.',
   ),
   REQUESTS_IN_FLIGHT: setting(
-    wholeNumber({ min: 1, max: 1_000_000, fallback: 15_000 }),
+    wholeNumber({ min: 1, max: 1_000_000, fallback: 10_000 }),
     'Most requests that an API process works on at once; who comes then is told 503. Calls with a key get a tenth more, health and metrics two.',
   ),
   REQUESTS_WAITING: setting(
@@ -110,7 +110,7 @@ export const settings = {
   ),
   CLAIM_WAIT_MS: setting(
     wholeNumber({ min: 10, max: 60_000, fallback: 1500 }),
-    'When for two seconds every claim took longer than this to get into line, only as many may wait as are through in a quarter of it; the others are told 503.',
+    'When for two seconds every claim took longer than this to get into line, only as many may wait as are through in half of it; the others are told 503.',
   ),
   PAYMENT_MOCK: setting(
     z.enum(['on', 'off'], 'must be on or off').optional(),

@@ -8,7 +8,7 @@ import { serve } from '@claimline/http/serve';
 import { pause } from '@claimline/kernel/backoff';
 import { openEngine } from '@claimline/queue/open';
 import { metrics } from '@claimline/telemetry/metrics';
-import { openUsageLog, validateSettings } from '@claimline/validations';
+import { openUsageLog, usageLogLimits, validateSettings } from '@claimline/validations';
 import { parseSecretKeys, readSeal } from '@claimline/webhooks';
 import type { Config } from '../config.ts';
 import type { Running, Setting } from '../process.ts';
@@ -20,6 +20,9 @@ import { readTicketKey } from './ticket-key.ts';
 const SETTLE_CONNECTIONS = 2;
 /** One statement at a time validates for everybody who asks meanwhile. */
 const VALIDATE_CONNECTIONS = 1;
+
+/** Of the time to stop in, at most so much is kept back to write what was answered last. */
+const LOG_SHARE = 1 / 3;
 
 /** Starts the HTTP process. */
 export async function startApi({ config, log, closers, retry }: Setting): Promise<Running> {
@@ -82,7 +85,7 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
   );
   closers.push('queue', () => engine.close());
 
-  const usageLog = openUsageLog({ url: databaseUrl, dataDir: config.DATA_DIR, onError });
+  const { usageLog, closeMs } = openLog(config, databaseUrl, onError);
   closers.push('usage log', () => usageLog.close());
 
   let isReady = true;
@@ -114,7 +117,8 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
       serving.drain();
       await pause(config.DRAIN_SECONDS * 1000);
       release();
-      const { cut } = await serving.close(withinMs);
+      const { cut } = await serving.close(Math.max(0, withinMs - closeMs));
+      await usageLog.close(); // Also where requests are cut off, which ends the process as it is.
       if (cut) throw new Error('requests were cut off at the deadline');
     },
   };
@@ -130,4 +134,10 @@ function listen(fetch: Parameters<typeof serve>[0], { HOST, PORT }: Config) {
 
 function addressOf(host: string, port: number): string {
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+function openLog(config: Config, url: string, onError: (error: Error) => void) {
+  const closeMs = Math.min(usageLogLimits.closeMs, config.SHUTDOWN_TIMEOUT_SECONDS * LOG_SHARE * 1000);
+  const usageLog = openUsageLog({ url, dataDir: config.DATA_DIR, onError, limits: { closeMs } });
+  return { usageLog, closeMs };
 }

@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { closePool, openPool, type Sql } from '@claimline/db/pool';
@@ -32,9 +33,9 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true });
 });
 
-async function startApi() {
+async function startApi(env: Record<string, string> = {}) {
   await sql`truncate validations, validation_counts`;
-  const api = startProcess('api', { DATABASE_URL: database.url, PORT: '0', DATA_DIR: dataDir });
+  const api = startProcess('api', { DATABASE_URL: database.url, PORT: '0', DATA_DIR: dataDir, ...env });
   started.push(api);
   const base = await api.ready;
   const validate = async (order_value: number) => {
@@ -121,6 +122,24 @@ test(
     // An answer may be written, and lost with its connection.
     expect(rows).toBeGreaterThanOrEqual(answered);
     expect(rows).toBeLessThanOrEqual(answered + 16);
+  },
+  timeoutMs,
+);
+
+test(
+  'told to stop while a request does not end, it has written what it answered',
+  async () => {
+    const { api, base, validate } = await startApi({ SHUTDOWN_TIMEOUT_SECONDS: '3' });
+    for (const n of numbers(BATCH / 2)) await validate(n);
+    const socket = connect(Number(new URL(base).port), '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write(
+      'POST /api/validations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{',
+    );
+    await validate(BATCH / 2); // The other one has arrived before it.
+    expect(await api.stop()).toEqual({ code: 1, signal: null });
+    expect(await logged()).toEqual(numbers(BATCH / 2 + 1));
+    socket.destroy();
   },
   timeoutMs,
 );

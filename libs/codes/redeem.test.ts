@@ -128,3 +128,26 @@ test('uses before a coupon was made public count, and after it was made personal
   await open(true);
   expect(await redeemAtOnce([{ code, userId: 'eve' }])).toEqual({ code_redeemed: 1 });
 });
+
+test('merchants are told of the use of a public code as of a personal one', async () => {
+  await sql`
+    insert into webhook_endpoints (id, url, secrets) values ('ep_aaaaaaaaaaaaaaaa', 'https://example.com', '["x"]')`;
+  const codes = [
+    ...(await insertCodes(1, {})),
+    ...(await insertCodes(1, { public: true, max_redemptions_per_code: 5 })),
+  ] as [string, string];
+  expect(await redeemAtOnce(codes.map(code => ({ code, userId: 'ann', orderId: `told ${code}` })))).toEqual({
+    ok: 2,
+  });
+  const told = await sql<{ subject: string; data: Record<string, unknown> }[]>`
+    select subject, data from outbox where type = 'code.redeemed' order by data ->> 'code'`;
+  await sql`delete from webhook_endpoints`;
+  expect(told.map(({ data }) => [data.code, data.redemption_count, data.final])).toEqual([
+    [codes[0], 1, true],
+    [codes[1], 1, false],
+  ]);
+  const ids =
+    await sql`select id as subject from coupons join codes on name = coupon_name where code = any (${codes}) order by code`;
+  expect(told.map(({ subject }) => ({ subject }))).toEqual(ids.map(row => ({ ...row })));
+  expect(Object.keys(told[0]?.data ?? {})).toEqual(Object.keys(told[1]?.data ?? {}));
+});

@@ -50,7 +50,7 @@ export function createTrain<Item, Answer>({
         for (const passenger of passengers) passenger.reject(error);
       }
       underWay = 0;
-      if (nextMs > 0) await rest(nextMs);
+      if (nextMs > 0 && waiting.length < seats) await rest(nextMs);
     }
     scheduled = false;
   }

@@ -47,7 +47,7 @@ export type UsageLogOptions = {
   url: string;
   dataDir: string;
   onError: (error: Error) => void;
-  /** Other limits, for tests that cannot wait. */
+  /** Other limits than usual: less time to close in, or for tests that cannot wait. */
   limits?: Partial<Limits>;
 };
 

@@ -218,6 +218,21 @@ test('whoever asks at once is answered in order, each with their own verdict', a
   );
 });
 
+test('a database that does not answer is said to be away, and asked again', async () => {
+  const code = await insertCode(sql);
+  const asked = { code, userId: 'ann', orderValue: 1, orderId: null, session: null };
+  const blocking = await sql.reserve();
+  await blocking`begin`;
+  await blocking`lock table codes`;
+  const validate = createValidator(database.validateSql, { answerMs: 100 });
+  await expect(validate(asked)).rejects.toMatchObject({
+    problem: { code: 'unavailable', retryAfterSeconds: 1 },
+  });
+  await blocking`rollback`;
+  blocking.release();
+  expect(await createValidator(database.validateSql)(asked)).toMatchObject({ reason: null });
+});
+
 test('nothing is used by asking', async () => {
   const code = await insertCode(sql, { public: true }, null);
   const tables = () => sql`

@@ -1,5 +1,6 @@
 import type { Sql } from '@claimline/db/pool';
 import { sqlFile } from '@claimline/db/sql-file';
+import { DeadlineError, withDeadline } from '@claimline/kernel/backoff';
 import { AppError } from '@claimline/kernel/error';
 import { createTrain } from '@claimline/kernel/train';
 import { metrics } from '@claimline/telemetry/metrics';
@@ -12,7 +13,9 @@ export const validationLimits = {
   seats: 500,
   /** More than wait in a process are told to come again. */
   waitingMost: 20_000,
-  overloadedRetryS: 1,
+  retryAfterS: 1,
+  /** A database that took the statement and does not answer, though it should have given it up after 5 s. */
+  answerMs: 6000,
 } as const;
 
 /**
@@ -41,20 +44,33 @@ export type Validate = (asked: Asked) => Promise<Verdict>;
  * Validates codes; those who ask at once are answered by one statement.
  *
  * @param sql a pool of its own with `validateSettings`; one connection is enough, since one statement runs at a time
- * @throws AppError `overloaded` when too many wait, what the database throws when it is away
+ * @throws AppError `overloaded` when too many wait, `unavailable` when the database does not answer; what the driver
+ *   throws when it is away
  */
-export function createValidator(sql: Sql): Validate {
+export function createValidator(sql: Sql, { answerMs = validationLimits.answerMs as number } = {}): Validate {
   const train = createTrain<Asked, Verdict>({
     seats: validationLimits.seats,
-    depart: asked => judge(sql, asked),
+    depart: asked => inTime(answerMs, judge(sql, asked)),
   });
   return asked => {
     if (train.size >= validationLimits.waitingMost)
       throw new AppError('overloaded', 'too many validations wait, try again', {
-        retryAfterSeconds: validationLimits.overloadedRetryS,
+        retryAfterSeconds: validationLimits.retryAfterS,
       });
     return train.board(asked);
   };
+}
+
+async function inTime<Answer>(answerMs: number, answer: Promise<Answer>): Promise<Answer> {
+  try {
+    return await withDeadline('the database', answerMs, answer);
+  } catch (error) {
+    if (!(error instanceof DeadlineError)) throw error;
+    throw new AppError('unavailable', 'the database does not answer, try again', {
+      retryAfterSeconds: validationLimits.retryAfterS,
+      cause: error,
+    });
+  }
 }
 
 /** A verdict for each, in their order. */

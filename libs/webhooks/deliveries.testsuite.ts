@@ -193,7 +193,7 @@ export function deliveriesSuite(kind: EngineKind): void {
       const rests = async () => {
         const [row] = await house.sql`
           select
-            count(*) = ${days.length * 2} and not bool_or(status = 'pending' and (is_queued or due_at <= now())) as rests
+            count(*) = ${days.length * 2} and not bool_or(status = 'pending' and (is_queued or due_at <= clock_timestamp())) as rests
           from webhook_deliveries where lane in (${a.id}, ${b.id})`;
         return row?.rests;
       };
