@@ -1,4 +1,5 @@
 import { transaction } from '@claimline/db/transaction';
+import { metrics } from '@claimline/telemetry/metrics';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { settleGone } from './settle.ts';
 import { sweepReservations } from './sweep.ts';
@@ -78,6 +79,12 @@ test('a seat that is taken out of the sale between looking and holding is not he
   expect(await statuses(event)).toEqual(['available', 'blocked', 'held']);
 });
 
+/** How many settles were broken off so far, such as by a deadlock; each was done again. */
+async function brokenOff(): Promise<number> {
+  const { values } = await metrics.settleAgain.get();
+  return values.find(({ labels }) => labels.why === 'transient')?.value ?? 0;
+}
+
 /** Resolves when a settle waits for a lock of somebody else. */
 const isWaiting = () =>
   expect
@@ -115,6 +122,7 @@ test('what was prepared before somebody else decided the same ticket does nothin
 
 test('seats are locked in the order of their ids, however they are named', async () => {
   const { sql, url } = database;
+  const before = await brokenOff();
   const event = await insertEvent(sql, 2);
   let settling: Promise<string[]> | undefined;
   await transaction(url, async tx => {
@@ -125,6 +133,7 @@ test('seats are locked in the order of their ids, however they are named', async
     await tx`select from seats where event_id = ${event} and number = '2' for update`;
   });
   expect(await settling).toEqual(['2 1']);
+  expect(await brokenOff()).toBe(before);
 });
 
 test('what becomes of a hold: each function, and what it answers where it does nothing', async () => {
@@ -206,6 +215,7 @@ test('workers, bookings, releases and the sweep at once: nobody waits in a circl
   const { sql } = database;
   const event = await insertEvent(sql, 30, 1);
   const results = { deadlocks: 0, done: 0 };
+  const before = await brokenOff();
   const someHold = async () =>
     (
       await sql<
@@ -242,6 +252,7 @@ test('workers, bookings, releases and the sweep at once: nobody waits in a circl
     }),
   );
   expect(results).toEqual({ deadlocks: 0, done: 320 });
+  expect(await brokenOff()).toBe(before);
   expect(await violated(database.url)).toEqual({});
 }, 60_000);
 
