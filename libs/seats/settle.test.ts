@@ -1,3 +1,5 @@
+import { transaction } from '@claimline/db/transaction';
+import { metrics } from '@claimline/telemetry/metrics';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { settleGone } from './settle.ts';
 import { sweepReservations } from './sweep.ts';
@@ -75,6 +77,63 @@ test('a seat that is taken out of the sale between looking and holding is not he
   expect(await settle(sql, event, both)).toEqual(['seat_taken', '3']);
   await blocked;
   expect(await statuses(event)).toEqual(['available', 'blocked', 'held']);
+});
+
+/** How many settles were broken off so far, such as by a deadlock; each was done again. */
+async function brokenOff(): Promise<number> {
+  const { values } = await metrics.settleAgain.get();
+  return values.find(({ labels }) => labels.why === 'transient')?.value ?? 0;
+}
+
+/** Resolves when a settle waits for a lock of somebody else. */
+const isWaiting = () =>
+  expect
+    .poll(async () => {
+      const rows = await database.sql`
+        select from pg_stat_activity where wait_event_type = 'Lock' and query like '%-- Settles reservations%'
+          and datname = current_database()`;
+      return rows.length;
+    })
+    .toBeGreaterThan(0);
+
+test('what was prepared before somebody else decided the same ticket does nothing', async () => {
+  const { sql, url } = database;
+  const event = await insertEvent(sql, 1);
+  await sql`update seats set status = 'blocked', version = version + 1 where event_id = ${event}`;
+  const request = requestOf('ann', named(1));
+  let settling: Promise<string[]> | undefined;
+  await transaction(url, async tx => {
+    await tx`select from events where id = ${event} for update`;
+    settling = settle(sql, event, [request]); // It would refuse.
+    await isWaiting();
+    await tx`update seats set status = 'available', version = version + 1 where event_id = ${event}`;
+    const [made] = await tx<{ id: string }[]>`
+      insert into reservations (event_id, user_id, ticket, seats, seat_count, amount, currency, expires_at)
+      values (${event}, 'ann', ${request[0]}, '[{"number": "1", "price": 100}]', 1, 100, 'EUR', now() + interval '1 h')
+      returning id`;
+    await tx`
+      update seats set status = 'held', reservation_id = ${made!.id}, held_until = now() + interval '1 h',
+        version = version + 1 where event_id = ${event}`;
+    await tx`update events set revision = revision + 1 where id = ${event}`;
+  });
+  expect(await settling).toEqual(['1']);
+  expect(await violated(url)).toEqual({});
+});
+
+test('seats are locked in the order of their ids, however they are named', async () => {
+  const { sql, url } = database;
+  const before = await brokenOff();
+  const event = await insertEvent(sql, 2);
+  let settling: Promise<string[]> | undefined;
+  await transaction(url, async tx => {
+    await tx`select from seats where event_id = ${event} and number = '1' for update`;
+    settling = settle(sql, event, [requestOf('ann', named(2, 1))]);
+    await isWaiting();
+    // Were the second seat locked by now, each would wait for the other.
+    await tx`select from seats where event_id = ${event} and number = '2' for update`;
+  });
+  expect(await settling).toEqual(['2 1']);
+  expect(await brokenOff()).toBe(before);
 });
 
 test('what becomes of a hold: each function, and what it answers where it does nothing', async () => {
@@ -156,6 +215,7 @@ test('workers, bookings, releases and the sweep at once: nobody waits in a circl
   const { sql } = database;
   const event = await insertEvent(sql, 30, 1);
   const results = { deadlocks: 0, done: 0 };
+  const before = await brokenOff();
   const someHold = async () =>
     (
       await sql<
@@ -192,6 +252,7 @@ test('workers, bookings, releases and the sweep at once: nobody waits in a circl
     }),
   );
   expect(results).toEqual({ deadlocks: 0, done: 320 });
+  expect(await brokenOff()).toBe(before);
   expect(await violated(database.url)).toEqual({});
 }, 60_000);
 
