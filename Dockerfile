@@ -19,6 +19,8 @@ ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000
 WORKDIR /app
 COPY --from=packages /app ./
 COPY . .
+# A volume that is mounted here belongs to whom the folder belongs to.
+RUN install -d -o node -g node /data
 USER node
 EXPOSE 3000
 # node itself is started, not npm, because npm does not hand every signal on.

@@ -71,6 +71,8 @@ describe('a mistake in the environment', () => {
     ['REDIS_URL', 'http://localhost:6379'],
     ['LOG_LEVEL', 'INFO'],
     ['RATE_LIMITS', 'true'],
+    ['WEBHOOK_ALLOW_HOSTS', 'localhost,10.0.0.0/33'],
+    ['WEBHOOK_SECRET_KEY', 'hunter2'],
   ])('%s=%s', (name, value) => {
     const read = () => parseSettings(settings, { [name]: value });
     expect(read).toThrow(ConfigError);
@@ -138,6 +140,7 @@ test('`claimline config` masks secrets, also those within addresses', async () =
     OPERATOR_KEY: 'operator:hunter2-hunter2', // Looks like an address to a parser.
     DATABASE_URL: 'postgres://shop:hunter2%40x@db.test:5433/shop?application_name=a&password=hunter2',
     REDIS_URL: 'rediss://:hunter2@cache.test:6380/1',
+    WEBHOOK_SECRET_KEY: `hunter2${'a'.repeat(37)}`.slice(0, 43),
   };
   const { code, out } = await runCli(['config'], secrets);
   expect(code).toBe(0);

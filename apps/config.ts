@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
+import { points } from '@claimline/bookings';
 import { onOff, parseSettings, type SettingsShape, secondsList, wholeNumber } from '@claimline/kernel/config';
 import { logLevels } from '@claimline/telemetry/log';
 import { parseAllowList, parseSecretKeys } from '@claimline/webhooks';
@@ -54,7 +55,10 @@ export const settings = {
     'Redis 6.2 or newer, maxmemory-policy noeviction. Without it the queue is in Postgres too, at a fraction of the speed.',
     true,
   ),
-  DATA_DIR: setting(z.string().default('.data'), 'Where the embedded Postgres keeps its data.'),
+  DATA_DIR: setting(
+    z.string().default('.data'),
+    'Where the embedded Postgres keeps its data, and what of the log of validations no database took.',
+  ),
   LOG_LEVEL: setting(
     z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
     'Least level of the JSON log on standard output.',
@@ -84,6 +88,10 @@ export const settings = {
     wholeNumber({ min: 1, max: 3650, fallback: 30 }),
     'How long the ticket of a refused claim can be read. Claims are kept for ever.',
   ),
+  VALIDATION_LOG_DAYS: setting(
+    wholeNumber({ min: 1, max: 3650, fallback: 90 }),
+    'How long the row of a validation is kept. Statistics are kept as long as their coupon.',
+  ),
   VERIFY_SECONDS: setting(
     wholeNumber({ min: 0, max: 86_400, fallback: 900 }),
     'How often a worker proves the invariants from the tables, as `claimline verify` does; 0 for never.',
@@ -103,6 +111,32 @@ export const settings = {
   CLAIM_WAIT_MS: setting(
     wholeNumber({ min: 10, max: 60_000, fallback: 1500 }),
     'When for two seconds every claim took longer than this to get into line, only as many may wait as are through in half of it; the others are told 503.',
+  ),
+  PAYMENT_MOCK: setting(
+    z.enum(['on', 'off'], 'must be on or off').optional(),
+    'The payment method `mock`, which takes no money. Unless set, it is on where HOST is a loopback address.',
+  ),
+  PAYMENT_PENDING_SECONDS: setting(
+    wholeNumber({ min: 30, max: 604_800, fallback: 900 }),
+    'How long a payment may be pending, and its seats held for it, before it is canceled at the provider.',
+  ),
+  STRIPE_SECRET_KEY: setting(
+    z.string().optional(),
+    'Secret key of a Stripe account. Without it the payment method `stripe` is not offered.',
+    true,
+  ),
+  STRIPE_WEBHOOK_SECRET: setting(
+    z.string().optional(),
+    'Signing secret of the Stripe webhook that leads to /api/payments/stripe/webhook.',
+    true,
+  ),
+  STRIPE_API_URL: setting(
+    url(['https:', 'http:']).default('https://api.stripe.com'),
+    'Where Stripe is; another address for tests.',
+  ),
+  FAULT_POINT: setting(
+    z.enum(points, { error: `must be one of ${points.join(', ')}` }).optional(),
+    'For fault runs: the process kills itself each time a booking passes this point.',
   ),
   RATE_LIMITS: setting(onOff(true), 'Rate limits; off for load tests. There are none yet.'),
   WEBHOOK_ALLOW_HOSTS: setting(
@@ -129,6 +163,10 @@ export const settings = {
   WEBHOOK_CONCURRENCY: setting(
     wholeNumber({ min: 1, max: 100, fallback: 10 }),
     'Attempts under way to one endpoint at a time.',
+  ),
+  WEBHOOK_MESSAGES_KEPT_DAYS: setting(
+    wholeNumber({ min: 2, max: 3650, fallback: 30 }),
+    'How long messages and their attempts can be read, sent again and recovered.',
   ),
   WEBHOOK_DISABLE_HOURS: setting(
     wholeNumber({ min: 1, max: 8760, fallback: 120 }),

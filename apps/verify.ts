@@ -1,13 +1,17 @@
+import { bookingCheck } from '@claimline/bookings/verify';
 import { claimChecks, verifyStores } from '@claimline/claims/verify';
 import { codeCheck } from '@claimline/codes/verify';
 import { type Check, type Progress, runChecks, type Verdict } from '@claimline/db/checks';
 import { oneAtATime } from '@claimline/db/one-at-a-time';
 import type { Sql } from '@claimline/db/pool';
 import type { Engine } from '@claimline/queue/engine';
+import { seatCheck } from '@claimline/seats/verify';
 import { metrics } from '@claimline/telemetry/metrics';
+import { validationCheck } from '@claimline/validations/verify';
+import { webhookCheck } from '@claimline/webhooks/verify';
 
 /** What every slice promises about its tables, in the order in which it is told. */
-const checks: Check[] = [...claimChecks, codeCheck];
+const checks: Check[] = [...claimChecks, codeCheck, validationCheck, seatCheck, bookingCheck, webhookCheck];
 
 /** What a verification found. `ok`: no invariant is violated. Notes are allowed, and worth a look. */
 export type Report = { ok: boolean; coupon: string | null; seconds: number; invariants: Verdict[] };

@@ -6,9 +6,12 @@ import { growth } from './bench/growth.ts';
 import { million } from './bench/million.ts';
 import { outcomes } from './bench/outcomes.ts';
 import { FULL, type Plan, QUICK } from './bench/plan.ts';
+import { scramble } from './bench/scramble.ts';
 import { speed } from './bench/speed.ts';
 import { storm } from './bench/storm.ts';
 import { surge } from './bench/surge.ts';
+import { validations } from './bench/validations.ts';
+import { webhooks } from './bench/webhooks.ts';
 import { renderChart } from './chart.ts';
 import { describeMachine } from './machine.ts';
 import { formatSeconds, startProgress } from './progress.ts';
@@ -25,7 +28,7 @@ import { chartOf, mergeResults, type Result, renderResults, replaceFigures } fro
  * it also renews these targets in RESULTS.md, results.json and results.svg beside this file.
  */
 
-const EXPERIMENTS = [speed, outcomes, growth, million, storm, surge];
+const EXPERIMENTS = [speed, outcomes, validations, growth, million, scramble, webhooks, storm, surge];
 const here = import.meta.dirname;
 
 const { values } = parseArgs({

@@ -32,6 +32,9 @@ const EXACT: Record<ScenarioName, Record<string, [granted: number, left: number]
   'poll-storm': { '': [30, 0] },
   mixed: { '': [40, 160], '-1': [10, 0] },
   soak: { '': [24, 76], '-1': [4, 0] },
+  'seat-scramble': {},
+  // Nothing is claimed: its own check is of the log.
+  validations: {},
 };
 
 /** What is answered to a call instead of its honest body: another one, or a status. */
@@ -97,6 +100,16 @@ describe.runIf(!lacking)('scenarios of k6', () => {
     },
     60_000,
   );
+
+  it.concurrent('seats that were split fail the run', async () => {
+    const liar = await startLiar((call, body) =>
+      /^GET .*\/events\/evt_/.test(call) ? body.replace(/"held":\d+/, '"held":2') : body,
+    );
+    const { exitCode, output } = await runSmall('seat-scramble', 'split', [liar]);
+    expect(output).toMatch(/2 seats are held and \d+ left of 30/);
+    expect(output).toMatch(/counts +WRONG/);
+    expect(exitCode).toBe(THRESHOLDS_CROSSED);
+  }, 60_000);
 
   it.concurrent('a claim of somebody else fails the run', async () => {
     const run = runSmall('sustained', 'joined', apis);

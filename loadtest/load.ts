@@ -11,8 +11,13 @@ export type LoadPlan = {
   /** `{user}` in path and body becomes a person, `{coupon}` one of `coupons` numbers, persons in turn. */
   path: string;
   body: string;
+  /** Bodies that are sent in turn, each as it is, in place of `body`. */
+  bodies?: string[];
   userPrefix: string;
   coupons: number;
+  /** `{event}` is another one for every `crowd` people, from `firstEvent`. */
+  crowd?: number;
+  firstEvent?: number;
   /** So many requests at once are of the same person; every burst is of another one. */
   burst: number;
   connections: number;
@@ -35,6 +40,8 @@ export type LoadResult = {
   answersPerSecond: number;
   /** In the open model from the moment a request fell due, so that waiting for a connection counts. */
   latency: LatencySummary;
+  averageMs: number;
+  minMs: number;
   /** Requests whose connection was lost before the answer. */
   dropped: number;
   connectionsLost: number;
@@ -82,6 +89,9 @@ export function runLoad(plan: LoadPlan): Promise<LoadResult> {
     let sent = 0;
     let inFlight = 0;
     let dropped = 0;
+    let totalMs = 0;
+    let minMs = Number.POSITIVE_INFINITY;
+    const given = buildGiven(plan);
     let connectionsLost = 0;
     let ticker: NodeJS.Timeout | undefined;
     let watchdog: NodeJS.Timeout | undefined;
@@ -138,21 +148,23 @@ export function runLoad(plan: LoadPlan): Promise<LoadResult> {
     }
 
     function send(connection: Connection, nowMs: number): void {
-      const request = requests.get(connection)!;
       const userNumber = Math.floor(sent / plan.burst);
-      addressTo(request, userNumber);
+      const bytes = given ? given[sent % given.length]! : bytesOf(requests.get(connection)!, userNumber);
       userNumbers.set(connection, userNumber);
       sentAtMs.set(connection, nextDueMs(nowMs));
       sent += 1;
       inFlight += 1;
-      connection.send(request.bytes);
+      connection.send(bytes);
     }
 
     function onAnswer(connection: Connection, answer: Answer, bytes: Buffer): void {
       const nowMs = performance.now();
       inFlight -= 1;
       lastAnswerMs = nowMs;
-      record(histogram, nowMs - sentAtMs.get(connection)!);
+      const tookMs = nowMs - sentAtMs.get(connection)!;
+      record(histogram, tookMs);
+      totalMs += tookMs;
+      minMs = Math.min(minMs, tookMs);
       statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
       if (!plan.expectedStatuses.includes(answer.status)) {
         const body = bytes.toString('utf8', answer.bodyOffset, answer.bodyOffset + BODY_EXCERPT_BYTES);
@@ -218,6 +230,8 @@ export function runLoad(plan: LoadPlan): Promise<LoadResult> {
         durationMs: Math.round(durationMs),
         answersPerSecond: Math.round((histogram.total * 1000) / durationMs),
         latency: summarize(histogram),
+        averageMs: roundMs(totalMs / Math.max(1, histogram.total)),
+        minMs: roundMs(histogram.total > 0 ? minMs : 0),
         dropped,
         connectionsLost,
         unsent: Math.max(0, due - sent),
@@ -233,4 +247,19 @@ export function runLoad(plan: LoadPlan): Promise<LoadResult> {
     }
     while (opened < Math.min(OPENED_AT_ONCE, plan.connections)) openNext();
   });
+}
+
+/** The requests of a plan that brings its bodies; undefined of one that does not. */
+function buildGiven(plan: LoadPlan): Buffer[] | undefined {
+  const [{ host, port }] = plan.targets as [Target, ...Target[]];
+  return plan.bodies?.map(body => buildRequest({ ...plan, body, host: `${host}:${port}` }).bytes);
+}
+
+function bytesOf(request: RequestTemplate, userNumber: number): Buffer {
+  addressTo(request, userNumber);
+  return request.bytes;
+}
+
+function roundMs(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
 }

@@ -52,6 +52,8 @@ export async function measureBaseline(
       durationMs,
       answersPerSecond,
       latency,
+      averageMs: 0,
+      minMs: 0,
       dropped: 0,
       connectionsLost: 0,
       unsent: 0,

@@ -33,6 +33,9 @@ export type Measurement = {
   cpu: CpuTimes;
 };
 
+/** What the generator prints; `reasons` with bodies of its own only. */
+export type GeneratorResult = LoadResult & { reasons: Record<string, number> };
+
 const SETTLE_LIMIT_MS = 120_000;
 const SETTLE_POLL_MS = 25;
 const RECHECK_DELAY_MS = 250;
@@ -99,7 +102,7 @@ export async function generate(
   stock: Stock | undefined,
 ): Promise<LoadResult> {
   const { path, body } = requestOf(subject, stock?.name ?? subject.name);
-  const options: Record<string, string | number> = {
+  return runGenerator(stack, subject.name, stack.urls[subject.service]!, {
     path,
     body,
     expect: subject.expectedStatuses.join(','),
@@ -111,16 +114,25 @@ export async function generate(
     ...(shape.requests !== undefined && { requests: shape.requests }),
     // Claims of the same person at once: one of them gets the unit.
     ...(subject.burst > 1 && { once: subject.acceptedStatus }),
-  };
+  });
+}
+
+/** Runs the load generator with these options on some addresses. Throws on an answer that is not expected. */
+export async function runGenerator(
+  stack: Stack,
+  on: string,
+  urls: string[],
+  options: Record<string, string | number>,
+): Promise<GeneratorResult> {
   const args = [
     ...['--import', 'tsx', 'loadtest/generator.ts'],
-    ...stack.urls[subject.service]!.flatMap(url => ['--target', url]),
+    ...urls.flatMap(url => ['--target', url]),
     ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]),
   ];
-  const name = `load on ${subject.name}`;
+  const name = `load on ${on}`;
   return JSON.parse(
     await runToEnd({ name, command: process.execPath, args, folder: stack.folder }),
-  ) as LoadResult;
+  ) as GeneratorResult;
 }
 
 function requestOf(subject: Subject, couponName: string): { path: string; body: string } {

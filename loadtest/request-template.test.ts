@@ -22,3 +22,19 @@ it('writes person and coupon in place, wherever they stand, and keeps the length
     expect(head).toContain(`Content-Length: ${Buffer.byteLength(sent)}`);
   }
 });
+
+it('gives every crowd an event of its own, and everybody seats that cross those of others', () => {
+  const body = '{"seats":[{"number":"{seat}"},{"number":"{seat+1}"},{"number":"{seat+250}"}]}';
+  const shape = { method: 'POST', host: 'h:1', path: '/e{event}', body, userPrefix: 'u', coupons: 1 };
+  const request = buildRequest({ ...shape, crowd: 1000, firstEvent: 7 });
+  for (const [person, event, seats] of [
+    [0, '0007', ['000', '001', '250']],
+    [999, '0007', ['499', '000', '249']],
+    [1000, '0008', ['000', '001', '250']],
+  ] as const) {
+    addressTo(request, person);
+    const [head = '', sent = ''] = request.bytes.toString().split('\r\n\r\n');
+    expect(head).toContain(`POST /e${event} HTTP/1.1`);
+    expect(JSON.parse(sent)).toEqual({ seats: seats.map(number => ({ number })) });
+  }
+});

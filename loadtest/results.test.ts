@@ -34,7 +34,7 @@ it('keeps the newest result of each target, in their order', () => {
 it('says what was met, under which conditions, and draws each baseline once', () => {
   const results = [result('T1', 'new', true), result('T2', 'new', false), result('T3', 'old', true)];
   const text = renderResults(results, 'chart.svg');
-  expect(text).toContain('2 of 3 met. Not measured here: T6, T7, T10, T11.');
+  expect(text).toContain('2 of 3 met. Not measured here: T4, T6, T7, T8, T9, T10, T11.');
   expect(text).toContain('| T2 | a \\| b of T2 | >= 1 | 2 | **missed** |');
   expect(text).toContain('![Throughput and latency beside the baselines](chart.svg)');
   expect(text.match(/^- T.*Conditions/gm)?.map(line => line.split(':')[0])).toEqual(['- T1, T2', '- T3']);

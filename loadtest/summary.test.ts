@@ -5,7 +5,16 @@ import { type Contender, median, medianRatio, summarizeRounds } from './summary.
 
 function measurement(subject: string, answersPerSecond: number, settledPerSecond: number): Measurement {
   const latency = { p50Ms: 1, p95Ms: 2, p99Ms: 3, maxMs: answersPerSecond };
-  const counts = { answers: 1, statuses: {}, dropped: 0, connectionsLost: 0, unsent: 0, startedAtMs: 0 };
+  const counts = {
+    answers: 1,
+    statuses: {},
+    averageMs: 0,
+    minMs: 0,
+    dropped: 0,
+    connectionsLost: 0,
+    unsent: 0,
+    startedAtMs: 0,
+  };
   return {
     subject,
     load: { ...counts, durationMs: 1000, answersPerSecond, latency, cpuMs: 500, cpuShare: 0.5 },

@@ -21,3 +21,17 @@ export function createTally(status: number | undefined) {
     },
   };
 }
+
+/** Counts answers by the `reason` in their body; those that have none are `valid`. */
+export function createReasonTally() {
+  const counts: Record<string, number> = {};
+  return {
+    counts,
+    count({ bodyOffset, length }: Answer, bytes: Buffer): void {
+      const reason = REASON.exec(bytes.toString('latin1', bodyOffset, length))?.[1] ?? 'valid';
+      counts[reason] = (counts[reason] ?? 0) + 1;
+    },
+  };
+}
+
+const REASON = /"reason":"(\w+)"/;

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createProcessDatabase, type Process, startProcess } from '../testing.ts';
 
+/** An event that is not there. */
+const nothing = `evt_${'0'.repeat(32)}`;
 const KEY = 'a-key-of-an-operator';
 const json = { 'content-type': 'application/json' };
 const basic = (password: string) => `Basic ${Buffer.from(`op:${password}`).toString('base64')}`;
@@ -62,6 +64,24 @@ describe('with OPERATOR_KEY', () => {
     ['DELETE', '/api/webhook-endpoints/ep_x', undefined, 404],
     ['POST', '/api/webhook-endpoints/ep_x/rotate-secret', {}, 404],
     ['POST', '/api/webhook-endpoints/ep_x/test', undefined, 404],
+    ['POST', '/api/webhook-callbacks/rotate-secret', {}, 200],
+    ['GET', '/api/webhook-endpoints/ep_x/attempts', undefined, 404],
+    ['POST', '/api/webhook-endpoints/ep_x/recover', { since: '2026-01-01T00:00:00Z' }, 404],
+    ['GET', '/api/webhook-messages', undefined, 200],
+    ['GET', '/api/webhook-messages/msg_x', undefined, 404],
+    ['POST', '/api/webhook-messages/msg_x/resend', undefined, 404],
+    ['GET', '/api/coupons/access/redemptions', undefined, 200],
+    ['GET', '/api/users/ada/redemptions', undefined, 200],
+    ['GET', '/api/validations', undefined, 200],
+    ['GET', '/api/coupons/access/validations/stats', undefined, 200],
+    ['POST', '/api/events', { name: 'x', starts_at: '2999-01-01T00:00:00Z' }, 201],
+    ['PATCH', `/api/events/${nothing}`, {}, 404],
+    ['DELETE', `/api/events/${nothing}`, undefined, 404],
+    ['POST', `/api/events/${nothing}/seats`, { seats: [{ number: '1', price: 1, currency: 'EUR' }] }, 404],
+    ['PATCH', `/api/events/${nothing}/seats`, { seats: ['1'], status: 'blocked' }, 404],
+    ['GET', '/api/users/ada/reservations', undefined, 200],
+    ['GET', '/api/users/ada/bookings', undefined, 200],
+    ['POST', '/api/bookings/K7QM4-9XTRG/refund', {}, 404],
     ['GET', '/metrics', undefined, 200],
     ['GET', '/queues', undefined, 200],
     ['GET', '/queues/api/queues', undefined, 200],
@@ -112,6 +132,16 @@ describe('with OPERATOR_KEY', () => {
     ['POST', '/api/codes/x/lock', { user_id: 'grace' }, 403],
     ['POST', '/api/codes/x/unlock', { user_id: 'grace' }, 403],
     ['POST', '/api/codes/x/redeem', { user_id: 'grace' }, 403],
+    ['POST', '/api/validations', { code: 'x', user_id: 'grace', order_value: 1 }, 200],
+    ['GET', '/api/events', undefined, 200],
+    ['GET', `/api/events/${nothing}`, undefined, 404],
+    ['GET', `/api/events/${nothing}/seats`, undefined, 404],
+    ['POST', `/api/events/${nothing}/reservations`, { user_id: 'ada', quantity: 1 }, 404],
+    ['GET', '/api/reservations/x', undefined, 404],
+    ['DELETE', '/api/reservations/x', undefined, 404],
+    ['POST', '/api/reservations/x/booking', {}, 404],
+    ['GET', '/api/bookings/K7QM4-9XTRG', undefined, 404],
+    ['POST', '/api/payments/stripe/webhook', {}, 501],
     ['GET', '/health', undefined, 200],
     ['GET', '/livez', undefined, 200],
     ['GET', '/readyz', undefined, 200],
@@ -141,7 +171,9 @@ describe('with OPERATOR_KEY', () => {
           `${method} ${path
             .replace('access', '{name}')
             .replace('ada', '{user_id}')
-            .replace('ep_x', '{id}')
+            .replace(/ep_x|msg_x/, '{id}')
+            .replace(nothing, '{id}')
+            .replace('K7QM4-9XTRG', '{reference}')
             .replace('runs/x', 'runs/{run_id}')
             .replace(/codes\/x/, 'codes/{code}')}`,
       );

@@ -1,3 +1,4 @@
+import { mountBookingCalls } from '@claimline/bookings/http';
 import { mountClaims } from '@claimline/claims/http';
 import { mountCodes } from '@claimline/codes/http';
 import { openDirectory } from '@claimline/coupons';
@@ -12,13 +13,19 @@ import { createLoad } from '@claimline/http/load';
 import { createRequestLog } from '@claimline/http/request-log';
 import { createRouter } from '@claimline/http/router';
 import { AppError } from '@claimline/kernel/error';
+import { openProviders } from '@claimline/payments';
 import { isQueueAway } from '@claimline/queue/away';
 import type { Engine } from '@claimline/queue/engine';
+import { mountSeatSales } from '@claimline/seats/http';
 import type { Logger } from '@claimline/telemetry/log';
-import { parseAllowList, type Seal } from '@claimline/webhooks';
+import { mountTickets } from '@claimline/tickets/http';
+import type { UsageLog } from '@claimline/validations';
+import { mountValidations } from '@claimline/validations/http';
+import { complaintAboutUrl, countDeliveries, parseAllowList, type Seal } from '@claimline/webhooks';
 import { mountWebhooks } from '@claimline/webhooks/http';
 import type { HttpBindings } from '@hono/node-server';
 import type { Config } from '../config.ts';
+import { faultPoint, paymentSettings } from '../payments.ts';
 import { BASE, createBoardApp } from './board.ts';
 import { mountDocs } from './docs.ts';
 import { mountOperations } from './operations.ts';
@@ -29,18 +36,24 @@ export type House = {
   sql: Sql;
   /** For the settle statement. */
   settleSql: Sql;
+  /** For the statement that validates. */
+  validateSql: Sql;
   transactions: Transactions;
   changes: Changes;
   engine: Engine;
+  usageLog: UsageLog;
   ticketKey: Buffer;
   /** Of webhook secrets. */
   seal: Seal;
   isReady: () => boolean;
+  /** Where this process listens; null before it does. */
+  address: () => string | null;
 };
 
 /** Everything the API answers: each slice's calls, the reference, the operator's pages. */
 export async function createApp(house: House) {
-  const { config, log, sql, settleSql, transactions, changes, engine, ticketKey } = house;
+  const { config, log, sql, settleSql, validateSql, transactions, changes, engine, usageLog, ticketKey } =
+    house;
   const requireKey = createKeyCheck(config.OPERATOR_KEY);
   const requestLog = createRequestLog(log);
   const load = createLoad({
@@ -56,6 +69,7 @@ export async function createApp(house: House) {
   });
   const onError = (error: Error) => log.error({ err: error }, 'background error');
 
+  const allow = parseAllowList(config.WEBHOOK_ALLOW_HOSTS ?? '');
   const directory = await openDirectory(sql, changes);
   mountCoupons(router, { sql, directory });
   const claims = await mountClaims(router, {
@@ -67,16 +81,36 @@ export async function createApp(house: House) {
     load,
     waitMostMs: config.CLAIM_WAIT_MS,
     ticketKey,
+    callbacks: { authorize: requireKey, complaint: url => complaintAboutUrl(url, allow) },
     onError,
   });
   mountCodes(router, { sql, grant: claims.grant, issueTicket: claims.issueTicket, onError });
+  mountValidations(router, { sql, validateSql, changes, record: usageLog.record });
+  const waitMostMs = config.CLAIM_WAIT_MS;
+  const seats = await mountSeatSales(router, { sql, changes, engine, load, waitMostMs, ticketKey });
+  const notifyUrl = () => house.address() && `${house.address()}/api/payments/mock/webhook`;
+  mountBookingCalls(router, {
+    sql,
+    providers: openProviders(sql, paymentSettings(config), notifyUrl),
+    pendingSeconds: config.PAYMENT_PENDING_SECONDS,
+    reach: faultPoint(config),
+    // The answer to a booking may carry what the payer's device pays with.
+    seal: {
+      seal: text => house.seal.seal(Buffer.from(text), 'bookReservation'),
+      open: sealed => house.seal.open(sealed, 'bookReservation').toString('utf8'),
+    },
+  });
+  const stop = new AbortController();
+  const sources = [claims.ticketSource, seats.ticketSource];
+  mountTickets(router, { sources, load, stopping: stop.signal });
+  const count = () => countDeliveries(sql);
+  mountOperations(router, { sql, engine, usageLog, isReady: house.isReady, count });
   const webhooks = mountWebhooks(router, {
     sql,
     seal: house.seal,
-    allow: parseAllowList(config.WEBHOOK_ALLOW_HOSTS ?? ''),
+    allow,
     totalMs: config.WEBHOOK_TIMEOUT_SECONDS * 1000,
   });
-  mountOperations(router, { sql, engine, isReady: house.isReady });
   mountDocs(router);
   const board = createBoardApp({
     engine,
@@ -88,7 +122,12 @@ export async function createApp(house: House) {
   return {
     fetch: (request: Request, env: HttpBindings) =>
       env.incoming.url?.startsWith(BASE) ? board.fetch(request, env) : router.fetch(request, env),
-    release: claims.release,
+    /** Lets everybody go who waits, with the state as it is. */
+    release() {
+      stop.abort();
+      claims.release();
+      seats.release();
+    },
     closeWebhooks: webhooks.close,
   };
 }

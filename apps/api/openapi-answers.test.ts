@@ -230,6 +230,53 @@ test('codes, into the book', async () => {
   await send('GET /api/coupons/{name}/codes', 404, { name: 'nowhere' });
 });
 
+test('events, seats and reservations', async () => {
+  const exampleOf = (template: string) =>
+    document.paths[template]!.post!.requestBody!.content['application/json']!.example as Json;
+  const event = { ...exampleOf('/api/events'), starts_at: '2100-01-01T00:00:00Z', on_sale_at: null };
+  const { id } = (await send('POST /api/events', 201, {}, { body: event })).body as { id: string };
+  const nowhere = { id: 'evt_x' };
+  await send('POST /api/events', 400, {}, { body: {} });
+  const [seats, own] = ['/api/events/{id}/seats', '/api/events/{id}'];
+  await send(`POST ${seats}`, 201, { id }, { body: exampleOf(seats) });
+  await send(`POST ${seats}`, 409, { id }, { body: exampleOf(seats) });
+  await send(`POST ${seats}`, 404, nowhere, { body: exampleOf(seats) });
+  await send(`POST ${seats}`, 400, { id }, { body: { seats: [] } });
+  await send(`GET ${seats}`, 200, { id }, {}, '?limit=1&status=available');
+  await send(`GET ${seats}`, 400, { id }, {}, '?limit=0');
+  await send(`GET ${seats}`, 404, nowhere);
+  const reserve = 'POST /api/events/{id}/reservations';
+  const body = exampleOf('/api/events/{id}/reservations');
+  const headers = { prefer: 'wait=10' };
+  const held = await send(reserve, 201, { id }, { body, headers });
+  await send(reserve, 409, { id }, { body: { ...body, user_id: 'grace' } });
+  await send(reserve, 404, nowhere, { body });
+  await send(reserve, 400, { id }, { body: {} });
+  const reservation = { id: String(held.body.id) };
+  await send('GET /api/reservations/{id}', 200, reservation);
+  await send('GET /api/reservations/{id}', 404, { id: 'x' });
+  await send('GET /api/users/{user_id}/reservations', 200, { user_id: 'ada' });
+  await send(`PATCH ${seats}`, 409, { id }, { body: { seats: ['A1'], status: 'blocked' } });
+  await send(`PATCH ${seats}`, 404, { id }, { body: { seats: ['Z1'], status: 'blocked' } });
+  await send(`DELETE ${own}`, 409, { id });
+  await send('DELETE /api/reservations/{id}', 200, reservation);
+  await send('DELETE /api/reservations/{id}', 404, { id: 'x' });
+  await send(`PATCH ${seats}`, 200, { id }, { body: { seats: ['A1'], status: 'blocked' } });
+  await send(`PATCH ${own}`, 200, { id }, { body: { venue: null } });
+  await send(`PATCH ${own}`, 400, { id }, { body: { status: 'past' } });
+  await send(`PATCH ${own}`, 404, nowhere, { body: {} });
+  await send(`GET ${own}`, 200, { id });
+  await send(`GET ${own}`, 404, nowhere);
+  await send('GET /api/events', 200, {}, {}, '?status=on_sale&q=gala&limit=1');
+  await send('GET /api/events', 400, {}, {}, '?from=yesterday');
+  const ticket = (await send(reserve, 202, { id }, { body: { user_id: 'ada', quantity: 1 } })).body.ticket;
+  const decided = await send('GET /api/tickets/{ticket}', 200, { ticket: String(ticket) }, {}, '?wait=10');
+  expect(decided.body).toMatchObject({ status: 'granted', reservation: { status: 'active' } });
+  await send('PATCH /api/events/{id}', 200, { id }, { body: { status: 'canceled' } });
+  await send(`DELETE ${own}`, 204, { id });
+  await send(`DELETE ${own}`, 404, { id });
+});
+
 test('webhook endpoints', async () => {
   const [create, own] = ['POST /api/webhook-endpoints', '/api/webhook-endpoints/{id}'];
   const { body } = await send(
@@ -248,9 +295,38 @@ test('webhook endpoints', async () => {
   await send(`PATCH ${own}`, 400, { id }, { body: { url: '' } });
   await send(`POST ${own}/rotate-secret`, 200, { id }, { body: {} });
   await send(`POST ${own}/rotate-secret`, 400, { id }, { body: { grace_seconds: -1 } });
+  await send(`GET ${own}/attempts`, 200, { id });
+  await send(`GET ${own}/attempts`, 400, { id }, {}, '?status=odd');
+  const since = { body: { since: '2026-01-01T00:00:00Z' } };
+  await send(`POST ${own}/recover`, 409, { id }, since);
+  await send(`PATCH ${own}`, 200, { id }, { body: { status: 'enabled' } });
+  await send(`POST ${own}/recover`, 200, { id }, since);
+  await send(`POST ${own}/recover`, 400, { id }, { body: { since: 'yesterday' } });
+  await send('POST /api/webhook-callbacks/rotate-secret', 200, {}, { body: { grace_seconds: 0 } });
   await send(`DELETE ${own}`, 204, { id });
   for (const call of [`GET ${own}`, `DELETE ${own}`, `POST ${own}/test`]) await send(call, 404, { id });
   await send(`PATCH ${own}`, 404, { id }, { body: {} });
+});
+
+test('webhook messages', async () => {
+  await send('POST /api/webhook-endpoints', 201, {}, { body: { url: 'https://shop.invalid/' } });
+  await send('POST /api/coupons', 201, {}, { body: { name: 'told', amount: 1 } });
+  await send('POST /api/coupons/claim', 200, {}, { body: { user_id: 'ada', coupon_name: 'told' } });
+  const feed = 'GET /api/webhook-messages';
+  let id: unknown;
+  await expect
+    .poll(async () => {
+      const { body } = await send(feed, 200, {}, {}, '?coupon=told&limit=1');
+      id = (body as { data: { id: string }[] }).data[0]?.id;
+      return id;
+    })
+    .toBeDefined();
+  await send(feed, 400, {}, {}, '?status=odd');
+  const own = '/api/webhook-messages/{id}';
+  await send(`GET ${own}`, 200, { id });
+  await send(`GET ${own}`, 404, { id: 'msg_none' });
+  await send(`POST ${own}/resend`, 200, { id });
+  await send(`POST ${own}/resend`, 404, { id }, {}, `?endpoint_id=ep_${'0'.repeat(20)}`);
 });
 
 /** A refusal of a code, with the code of its problem. */

@@ -1,11 +1,19 @@
 import type { OperationNote } from '@claimline/http/openapi-operation';
 import { type ProblemCode, problems } from '@claimline/kernel/error';
+import { reasons } from '@claimline/validations';
+import { bookingNotes } from './booking-notes.ts';
+import { seatNotes } from './seat-notes.ts';
 
 /** The tags of the reference, in the order in which a reader should meet them. */
 export const tags = {
   Coupons: 'Limited stock on sale in a window: create, read, change.',
   Claims: "A person's request for one unit: claim, hold a ticket, learn the outcome.",
+  Tickets: 'Read a ticket of a claim or a reservation, wait for its outcome, follow it.',
   Codes: 'Books of codes: fill them; lock, redeem and follow what was handed out.',
+  Validations: 'Ask whether a code is good for a person and an order, without using it.',
+  Events: 'Events with seats: create, change, find; the seat map.',
+  Reservations: 'Seats that are held together for a while: reserve, read, release.',
+  Bookings: 'Pay for a reservation, read the booking, give its money back.',
   Webhooks: 'Endpoints of merchants: where they are told what happened, signed after Standard Webhooks 1.0.',
   Operations: 'For monitors and the people who run this server.',
   Reference: 'What you are reading.',
@@ -24,6 +32,7 @@ const coupon = {
   per_user_limit: 1,
   lock_ttl_seconds: 300,
   max_redemptions_per_code: 1,
+  public: false,
   discount: null,
   metadata: {},
   created_at: '2026-12-01T09:00:00.000Z',
@@ -83,6 +92,17 @@ const change = {
   metadata: null,
   created_at: '2026-12-24T18:05:00.000Z',
 };
+const redemption = {
+  redemption_id: 'rdm_1',
+  code: code.code,
+  coupon_name: 'SUMMER',
+  user_id: 'ada',
+  order_id: 'order-7',
+  order_value: 4900,
+  discount_amount: 490,
+  final_amount: 4410,
+  redeemed_at: '2026-12-24T18:06:00.000Z',
+};
 const codeRun = {
   run_id: '0b5b2a3e-6a4c-4a0e-9a51-3f9f8f0d8c11',
   coupon_name: 'SUMMER',
@@ -108,11 +128,41 @@ const endpoint = {
 };
 const secret = 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD';
 
+const message = {
+  id: 'msg_6f1c0f3a5f0b4f7f8f6a2d3c4b5a6978_1',
+  type: 'claim.granted',
+  timestamp: '2026-12-24T18:00:00.123Z',
+  data: {
+    coupon_name: 'WINTER',
+    user_id: 'ada',
+    ticket,
+    claim_id: 'clm_4711',
+    sequence: 12,
+    event_sequence: 14,
+  },
+  deliveries: [
+    { endpoint_id: endpoint.id, callback_url: null, status: 'delivered', attempts: 1, next_attempt_at: null },
+  ],
+};
+const attempt = {
+  message_id: message.id,
+  type: message.type,
+  attempt: 1,
+  reason: 'event',
+  status: 'succeeded',
+  status_code: 204,
+  error: null,
+  response_body: '',
+  duration_ms: 31,
+  created_at: '2026-12-24T18:00:00.160Z',
+};
+
 const means = (...codes: ProblemCode[]) =>
   codes.map(code => `\`${code}\` ${problems[code].title}`).join('; ');
 
 /** By operation id: examples, and the headers that do not follow from a status. */
 export const operationNotes: Record<string, OperationNote> = {
+  ...bookingNotes,
   createCoupon: {
     body: { name: 'WINTER', amount: 1000, ...window },
     answers: { 201: { ...coupon, remaining_amount: 1000, claimed_by: [], claimed_count: 0 } },
@@ -216,6 +266,56 @@ export const operationNotes: Record<string, OperationNote> = {
       },
     },
   },
+  listCouponRedemptions: { answers: { 200: { data: [redemption], next_cursor: null } } },
+  listUserRedemptions: { answers: { 200: { data: [redemption], next_cursor: null } } },
+  validateCode: {
+    body: { code: code.code, user_id: 'ada', order_value: 4900, order_id: 'order-7' },
+    answers: {
+      200: {
+        valid: true,
+        discount_amount: 490,
+        final_amount: 4410,
+        code: code.code,
+        coupon_name: 'SUMMER',
+      },
+    },
+  },
+  listValidations: {
+    answers: {
+      200: {
+        data: [
+          {
+            id: 'val_1',
+            code: code.code,
+            coupon_name: 'SUMMER',
+            user_id: 'ada',
+            order_id: 'order-7',
+            order_value: 4900,
+            valid: false,
+            reason: 'locked',
+            discount_amount: null,
+            final_amount: null,
+            address: '192.0.2.7',
+            agent: 'shop/1.0',
+            response_ms: 1.4,
+            created_at: '2026-12-24T18:05:00.000Z',
+          },
+        ],
+        next_cursor: null,
+      },
+    },
+  },
+  readValidationStats: {
+    answers: {
+      200: {
+        attempts: 3,
+        valid: 2,
+        invalid: 1,
+        by_reason: { ...Object.fromEntries(reasons.map(reason => [reason, 0])), locked: 1 },
+        response_ms: { avg: 1.5, min: 0.9, max: 2.2, p95: 2.2 },
+      },
+    },
+  },
   createWebhookEndpoint: {
     body: { url: endpoint.url, event_types: endpoint.event_types, description: endpoint.description },
     answers: { 201: { ...endpoint, secret } },
@@ -238,6 +338,10 @@ export const operationNotes: Record<string, OperationNote> = {
     body: { grace_seconds: 86_400 },
     answers: { 200: { id: endpoint.id, secret, previous_until: '2026-12-03T09:00:00.000Z' } },
   },
+  rotateCallbackSecret: {
+    body: { grace_seconds: 86_400 },
+    answers: { 200: { secret, previous_until: '2026-12-03T09:00:00.000Z' } },
+  },
   testWebhookEndpoint: {
     answers: {
       200: {
@@ -252,6 +356,15 @@ export const operationNotes: Record<string, OperationNote> = {
     },
     headers: { 503: ['Retry-After'] },
   },
+  listWebhookAttempts: { answers: { 200: { data: [attempt], next_cursor: null } } },
+  recoverWebhookEndpoint: {
+    body: { since: '2026-12-24T18:00:00Z' },
+    answers: { 200: { recovered: 37 } },
+  },
+  listWebhookMessages: { answers: { 200: { data: [message], next_cursor: null, cursor: 'MTQ' } } },
+  readWebhookMessage: { answers: { 200: message } },
+  resendWebhookMessage: { answers: { 200: { resent: 1 } } },
+  ...seatNotes,
   listCouponClaims: { answers: { 200: { data: [claim], next_cursor: null } } },
   listUserClaims: { answers: { 200: { data: [claim], next_cursor: null } } },
 };

@@ -8,7 +8,9 @@ import { serve } from '@claimline/http/serve';
 import { pause } from '@claimline/kernel/backoff';
 import { openEngine } from '@claimline/queue/open';
 import { metrics } from '@claimline/telemetry/metrics';
+import { openUsageLog, usageLogLimits, validateSettings } from '@claimline/validations';
 import { parseSecretKeys, readSeal } from '@claimline/webhooks';
+import type { Config } from '../config.ts';
 import type { Running, Setting } from '../process.ts';
 import { requireDatabaseUrl } from '../process.ts';
 import { createApp } from './app.ts';
@@ -16,6 +18,11 @@ import { readTicketKey } from './ticket-key.ts';
 
 /** For codes that are assigned by name; opened when the first one is. */
 const SETTLE_CONNECTIONS = 2;
+/** One statement at a time validates for everybody who asks meanwhile. */
+const VALIDATE_CONNECTIONS = 1;
+
+/** Of the time to stop in, at most so much is kept back to write what was answered last. */
+const LOG_SHARE = 1 / 3;
 
 /** Starts the HTTP process. */
 export async function startApi({ config, log, closers, retry }: Setting): Promise<Running> {
@@ -48,6 +55,14 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     onNotice,
   });
   closers.push('postgres for settle', () => settleSql.end({ timeout: 5 }));
+  const validateSql = openPool({
+    url: databaseUrl,
+    applicationName: 'claimline api validate',
+    max: VALIDATE_CONNECTIONS,
+    settings: validateSettings,
+    onNotice,
+  });
+  closers.push('postgres for validations', () => validateSql.end({ timeout: 5 }));
   const transactions = openTransactions({
     url: databaseUrl,
     applicationName: 'claimline api transactions',
@@ -70,37 +85,59 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
   );
   closers.push('queue', () => engine.close());
 
+  const { usageLog, closeMs } = openLog(config, databaseUrl, onError);
+  closers.push('usage log', () => usageLog.close());
+
   let isReady = true;
-  const ticketKey = await readTicketKey(sql);
-  const seal = await readSeal(sql, parseSecretKeys(config.WEBHOOK_SECRET_KEY ?? ''));
+  let address: string | null = null;
   const { fetch, release, closeWebhooks } = await createApp({
     config,
     log,
     sql,
     settleSql,
+    validateSql,
     transactions,
     changes,
     engine,
-    ticketKey,
-    seal,
+    usageLog,
+    ticketKey: await readTicketKey(sql),
+    seal: await readSeal(sql, parseSecretKeys(config.WEBHOOK_SECRET_KEY ?? '')),
     isReady: () => isReady,
+    address: () => address,
   });
   closers.push('webhooks', closeWebhooks);
-  const serving = await serve(fetch, config.HOST, config.PORT).catch(error => {
-    if (error.code !== 'EADDRINUSE') throw error;
-    throw new Error(`PORT ${config.PORT} of ${config.HOST} is taken by another program`);
-  });
+  const serving = await listen(fetch, config);
+  address = addressOf(config.HOST, serving.port);
   log.info({ host: config.HOST, port: serving.port, engine: engine.kind }, 'listening');
 
   return {
-    address: `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${serving.port}`,
+    address,
     async stop(withinMs) {
       isReady = false;
       serving.drain();
       await pause(config.DRAIN_SECONDS * 1000);
       release();
-      const { cut } = await serving.close(withinMs);
+      const { cut } = await serving.close(Math.max(0, withinMs - closeMs));
+      await usageLog.close(); // Also where requests are cut off, which ends the process as it is.
       if (cut) throw new Error('requests were cut off at the deadline');
     },
   };
+}
+
+function openLog(config: Config, url: string, onError: (error: Error) => void) {
+  const closeMs = Math.min(usageLogLimits.closeMs, config.SHUTDOWN_TIMEOUT_SECONDS * LOG_SHARE * 1000);
+  const usageLog = openUsageLog({ url, dataDir: config.DATA_DIR, onError, limits: { closeMs } });
+  return { usageLog, closeMs };
+}
+
+/** Serves on the configured address. Error: one that says so where it is taken. */
+function listen(fetch: Parameters<typeof serve>[0], { HOST, PORT }: Config) {
+  return serve(fetch, HOST, PORT).catch(error => {
+    if (error.code !== 'EADDRINUSE') throw error;
+    throw new Error(`PORT ${PORT} of ${HOST} is taken by another program`);
+  });
+}
+
+function addressOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

@@ -193,6 +193,29 @@ test('an endpoint is changed, disabled, enabled again and deleted', async () => 
     });
 });
 
+test('an endpoint that is enabled again, or moved, begins anew', async () => {
+  const { id } = await create();
+  const own = `${path}/${id}`;
+  const fail = () => sql`
+    insert into webhook_lanes (lane, failing_since, failures, open_until, window_attempts, window_failures)
+    values (${id}, now() - interval '5 days', 99, now(), 9, 9)
+    on conflict (lane) do update set failing_since = excluded.failing_since, failures = excluded.failures`;
+  const failures = async () =>
+    (await sql`select failures from webhook_lanes where lane = ${id}`)[0]?.failures;
+  await fail();
+  await call('PATCH', own, { status: 'enabled', url: receiver.url, description: 'the same' });
+  expect(await failures()).toBe(99);
+  await call('PATCH', own, { status: 'disabled' });
+  expect(await failures()).toBe(99);
+  await call('PATCH', own, { status: 'enabled' });
+  expect(await failures()).toBe(0);
+  await fail();
+  await call('PATCH', own, { url: `${receiver.url}/moved` });
+  const [lane] = await sql`
+    select failing_since, open_until, window_attempts from webhook_lanes where lane = ${id}`;
+  expect(lane).toEqual({ failing_since: null, open_until: null, window_attempts: 0 });
+});
+
 test('a list is read page by page, oldest first', async () => {
   const made: string[] = [];
   for (let n = 0; n < 5; n++) made.push((await create()).id);
@@ -226,6 +249,8 @@ test('a new secret signs beside those before it while the grace lasts, and no lo
   const fourth = await rotate(0);
   const after = await signaturesOf(id);
   expect([after.count, after.isOf(third), after.isOf(fourth)]).toEqual([1, false, true]);
+  const [row] = await sql`select jsonb_array_length(secrets) as kept from webhook_endpoints where id = ${id}`;
+  expect(row?.kept).toBe(1);
 });
 
 test('ten rotations at once: five secrets are in force, each of them one that was shown', async () => {

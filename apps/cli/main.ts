@@ -6,6 +6,8 @@ import { generateCodes, uploadFile } from './codes.ts';
 import { runDev } from './dev.ts';
 import { runMigrations } from './migrate.ts';
 import { runReconcile } from './reconcile.ts';
+import { runSeed } from './seed.ts';
+import { runDeadLetters } from './validations.ts';
 import { runVerify } from './verify.ts';
 
 const program = new Command('claimline')
@@ -39,6 +41,30 @@ codes
   .command('upload <coupon> <file>')
   .description('put the codes of a CSV file into it, the first field of each line')
   .action(uploadFile);
+
+program
+  .command('seed')
+  .description(
+    'fill the database with coupons, codes and owners to try and to measure on; the same seed gives the same data',
+  )
+  .option('--users <n>', 'people who may own codes', '1000000')
+  .option('--coupons <n>', 'half of them public; 60 % active, 25 % expired, 15 % paused or ended', '5000')
+  .option('--codes <n>', 'spread evenly over the coupons', '1000000')
+  .option('--seed <n>', 'what everything is drawn from', '1')
+  .option('--beside', 'also where the database has other data, which is left alone')
+  .action(runSeed);
+
+program
+  .command('validations')
+  .description('look after the usage log of validations')
+  .command('dead-letters')
+  .description(
+    'list the attempts that could not be written: in the database, and in DATA_DIR on this machine',
+  )
+  .option('--replay', 'write them now; each is there once, however often this is run')
+  .option('--json', 'print them as JSON')
+  .addHelpText('after', '\nExit status: 0 none is left, 1 some are, 2 it could not be looked at.')
+  .action(options => answer(() => runDeadLetters(options)));
 
 program
   .command('config')

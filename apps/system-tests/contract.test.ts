@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { aroundRequests } from './contract/around-requests.ts';
+import { bookingCalls } from './contract/bookings.ts';
 import { claimRefusals } from './contract/claim-refusals.ts';
 import { claims } from './contract/claims.ts';
 import { codes } from './contract/codes.ts';
@@ -7,8 +8,10 @@ import { couponChanges } from './contract/coupon-changes.ts';
 import { coupons } from './contract/coupons.ts';
 import { hostileText } from './contract/hostile-text.ts';
 import { idempotencyKeys } from './contract/idempotency-keys.ts';
+import { seats } from './contract/seats.ts';
 import { simpleForm } from './contract/simple-form.ts';
 import { tickets } from './contract/tickets.ts';
+import { validations } from './contract/validations.ts';
 import { onEachEngine } from './engines.ts';
 
 onEachEngine({}, stack => {
@@ -21,6 +24,9 @@ onEachEngine({}, stack => {
   aroundRequests(stack);
   hostileText(stack);
   codes(stack);
+  validations(stack);
+  seats(stack);
+  bookingCalls(stack);
   idempotencyKeys(stack);
 
   test('the same processes answered all of it', () => {

@@ -9,9 +9,9 @@ import {
   people,
   peopleOf,
 } from './agree.ts';
-import { byStatus, whoSent } from './answers.ts';
+import { type Answer, byStatus, whoSent } from './answers.ts';
 import { atMost, awaitUntil } from './await-until.ts';
-import type { ClaimClient } from './claim-client.ts';
+import { type ClaimClient, couponPath } from './claim-client.ts';
 import { onEachEngine, type ThisStack } from './engines.ts';
 import { expectProblem } from './problem.ts';
 
@@ -80,6 +80,53 @@ function manyProcesses(stack: ThisStack): void {
     for (const poll of polls) expect((await poll).tookMs).toBeLessThan(15_000);
   });
 
+  test('a code that is changed at one API is never answered valid by the other afterwards', async () => {
+    const [one, other] = each() as [ReturnType<typeof each>[0], ReturnType<typeof each>[0]];
+    const name = freshName('fresh');
+    const codes = Array.from({ length: 4 }, (_, n) => `${name}-${n}`.replaceAll(' ', '-').toUpperCase());
+    await one.create(name, 1, { per_user_limit: 9, max_redemptions_per_code: null });
+    await one.post(`${couponPath(name)}/codes`, { codes });
+    const [used, locked, moved, kept] = codes as [string, string, string, string];
+    for (const code of codes) await one.post(`/api/codes/${code}/assign`, { user_id: 'ann' });
+    const change = (fields: Record<string, unknown>) => one.change(name, fields);
+    const ask = (code: string) => () =>
+      other.post('/api/validations', { code, user_id: 'ann', order_value: 1 });
+    const use = { user_id: 'ann', session_id: 'cart' };
+    for (const [code, spoil, reason, repair] of [
+      [kept, () => change({ status: 'paused' }), 'coupon_inactive', () => change({ status: 'active' })],
+      [kept, () => change({ status: 'ended' }), 'coupon_inactive', () => change({ status: 'active' })],
+      [
+        kept,
+        () => change({ starts_at: '2000-01-01T00:00:00Z', ends_at: '2001-01-01T00:00:00Z' }),
+        'expired',
+        () => change({ starts_at: null, ends_at: null }),
+      ],
+      [
+        locked,
+        () => one.post(`/api/codes/${locked}/lock`, use),
+        'locked',
+        () => one.post(`/api/codes/${locked}/unlock`, use),
+      ],
+      [
+        moved,
+        () => stack().sql`update assignments set user_id = 'bob' where code = ${moved}`,
+        'not_assigned_to_user',
+        () => stack().sql`update assignments set user_id = 'ann' where code = ${moved}`,
+      ],
+      [
+        used,
+        async () => {
+          await change({ max_redemptions_per_code: 1 });
+          return one.post(`/api/codes/${used}/redeem`, { user_id: 'ann' });
+        },
+        'already_used',
+        null,
+      ],
+    ] as [string, () => PromiseLike<unknown>, string, (() => PromiseLike<unknown>) | null][])
+      await expectNeverStale(ask(code), spoil, reason, repair);
+    expectNoServerErrors(one.history);
+  });
+
   test('a worker killed in the middle of a sale', { timeout: slowMs }, async () => {
     const client = stack().client();
     const name = freshName('killed');
@@ -127,6 +174,31 @@ function manyProcesses(stack: ThisStack): void {
     await expectGranted(stack(), name, amount, amount);
     expectNoServerErrors(client.history);
   });
+}
+
+const roundsOfChanges = 5;
+const validators = 4;
+
+/** While some keep asking, so that whatever could be remembered is: from the change on the reason, from the repair on valid. */
+async function expectNeverStale(
+  ask: () => Promise<Answer>,
+  spoil: () => PromiseLike<unknown>,
+  reason: string,
+  repair: (() => PromiseLike<unknown>) | null,
+): Promise<void> {
+  for (let round = 0; round < (repair ? roundsOfChanges : 1); round++) {
+    let isOver = false;
+    const asking = Array.from({ length: validators }, async () => {
+      while (!isOver) expect([true, reason]).toContain((await ask()).body.reason ?? true);
+    });
+    expect((await ask()).body).toMatchObject({ valid: true });
+    await spoil();
+    for (let n = 0; n < validators; n++) expect((await ask()).body).toEqual({ valid: false, reason });
+    await repair?.();
+    if (repair) expect((await ask()).body).toMatchObject({ valid: true });
+    isOver = true;
+    await Promise.all(asking);
+  }
 }
 
 /** A unit that was promised to a request which died with its API comes back by itself, and is sold. */

@@ -114,7 +114,7 @@ describe.skipIf(!redisAvailable && !redisRequired)('an API process that is asked
       }
     });
     await Promise.all(people);
-    expect(await metric('claimline_shed_total{why="coupon_wait"}')).toBeGreaterThan(0);
+    expect(await metric('claimline_shed_total{why="lane_wait"}')).toBeGreaterThan(0);
     stack.ways!.apis[0]!.redis!.delayMs = 0;
     await awaitUntil(
       'claims to be let in again',

@@ -1,18 +1,29 @@
+import { pruneNotices, resumePayments } from '@claimline/bookings/jobs';
 import { createLineMender, pruneRefusals } from '@claimline/claims/jobs';
 import { resumeRuns, sweepLocks } from '@claimline/codes/jobs';
 import { isDue, oneAtATime } from '@claimline/db/one-at-a-time';
 import type { Sql } from '@claimline/db/pool';
 import { pruneIdempotencyKeys } from '@claimline/http/idempotency-rows';
+import { openProviders } from '@claimline/payments';
+import { sendMockWebhooks } from '@claimline/payments/jobs';
 import type { Engine } from '@claimline/queue/engine';
+import { pruneReservationRefusals, sweepReservations, wantForgottenLanes } from '@claimline/seats/jobs';
 import type { Logger } from '@claimline/telemetry/log';
 import { metrics } from '@claimline/telemetry/metrics';
+import { pruneValidations } from '@claimline/validations/jobs';
+import { pruneMessages } from '@claimline/webhooks/jobs';
 import type { Config } from '../config.ts';
+import { faultPoint, paymentSettings } from '../payments.ts';
 import { watchInvariants } from '../verify.ts';
 
 const HOUR_MS = 3_600_000;
 /** Half of the minute within which a lapsed lock is promised to be taken off. */
 const LOCK_SWEEP_MS = 30_000;
+/** Well within the minute in which a lapsed reservation is promised to be told of; a look into an index. */
+const RESERVATION_SWEEP_MS = 10_000;
 const RESUME_MS = 10_000;
+const PAYMENT_SWEEP_MS = 5000;
+const MOCK_WEBHOOKS_MS = 1000;
 
 /** `run` answers how much it did, or found. 0 `everyMs` is never. */
 type Job = { name: string; everyMs: number; run: () => Promise<number | undefined> };
@@ -43,11 +54,39 @@ function jobsOf({ config, databaseUrl, sql, engine, log }: House): Job[] {
   const mendLines = createLineMender({ sql, engine });
   const mendMs = config.MEND_SECONDS * 1000;
   const verifyMs = config.VERIFY_SECONDS * 1000;
+  const bookings = {
+    sql,
+    // Whatever the API has begun with the mock is brought to its end.
+    providers: openProviders(sql, { ...paymentSettings(config), takesMock: true }),
+    pendingSeconds: config.PAYMENT_PENDING_SECONDS,
+    reach: faultPoint(config),
+  };
+  const onError = (error: unknown) => log.error({ err: error }, 'a payment could not be carried on');
   return [
     { name: 'prune refusals', everyMs: HOUR_MS, run: () => pruneRefusals(sql, config.REFUSALS_KEPT_DAYS) },
+    {
+      name: 'prune validations',
+      everyMs: HOUR_MS,
+      run: () => pruneValidations(sql, config.VALIDATION_LOG_DAYS),
+    },
     { name: 'prune idempotency keys', everyMs: HOUR_MS, run: () => pruneIdempotencyKeys(sql) },
+    {
+      name: 'prune webhook messages',
+      everyMs: HOUR_MS,
+      run: () => pruneMessages(sql, config.WEBHOOK_MESSAGES_KEPT_DAYS),
+    },
     { name: 'sweep lapsed locks', everyMs: LOCK_SWEEP_MS, run: () => sweepLocks(sql) },
+    { name: 'sweep reservations', everyMs: RESERVATION_SWEEP_MS, run: () => sweepReservations(sql) },
+    { name: 'want forgotten seat lanes', everyMs: mendMs, run: () => wantForgottenLanes({ engine, sql }) },
+    {
+      name: 'prune reservation refusals',
+      everyMs: HOUR_MS,
+      run: () => pruneReservationRefusals(sql, config.REFUSALS_KEPT_DAYS),
+    },
     { name: 'resume code runs', everyMs: RESUME_MS, run: () => resumeRuns(sql) },
+    { name: 'resume payments', everyMs: PAYMENT_SWEEP_MS, run: () => resumePayments(bookings, onError) },
+    { name: 'prune payment webhooks', everyMs: HOUR_MS, run: () => pruneNotices(sql) },
+    { name: 'send webhooks of the mock', everyMs: MOCK_WEBHOOKS_MS, run: () => sendMockWebhooks(sql) },
     {
       name: 'mend lines',
       everyMs: mendMs,

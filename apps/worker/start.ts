@@ -4,6 +4,7 @@ import { assertSchema } from '@claimline/db/migrate';
 import { nestedBeginCode, openPool } from '@claimline/db/pool';
 import { openHost } from '@claimline/queue/host';
 import { openEngine } from '@claimline/queue/open';
+import { createSeatLanes } from '@claimline/seats/jobs';
 import { metrics } from '@claimline/telemetry/metrics';
 import type { Running, Setting } from '../process.ts';
 import { requireDatabaseUrl } from '../process.ts';
@@ -56,8 +57,10 @@ export async function startWorker({ config, log, closers, retry }: Setting): Pro
 
   const lanes = createClaimLanes({ engine, sql, onError });
   const webhooks = await startWebhooks({ config, databaseUrl, changes, engine, log, closers, onError });
-  const open = (lane: string) => webhooks.open(lane) ?? lanes.open(lane);
-  const host = await openHost({ engine, lanesMost, open, isDone: lanes.isDone, onError });
+  const seatLanes = createSeatLanes({ engine, sql, onError });
+  const open = (lane: string) => webhooks.open(lane) ?? seatLanes.open(lane) ?? lanes.open(lane);
+  const isDone = async (lane: string) => (await seatLanes.isDone(lane)) ?? lanes.isDone(lane);
+  const host = await openHost({ engine, lanesMost, open, isDone, onError });
   const schedule = startSchedule({ config, databaseUrl, sql, engine, log });
   const port = await servePort({ config, host, onLanes: count => metrics.lanesOpen.set(count) });
   log.info({ engine: engine.kind, lanes_most: lanesMost }, 'working');

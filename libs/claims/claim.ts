@@ -1,10 +1,10 @@
 import type { Directory } from '@claimline/coupons';
 import { beforeTurningAway, type Load } from '@claimline/http/load';
 import { AppError } from '@claimline/kernel/error';
+import type { Tickets } from '@claimline/tickets/ticket';
 import type { Gate } from './gate.ts';
 import type { Outcomes } from './outcomes.ts';
 import type { TicketReader } from './read-ticket.ts';
-import type { Tickets } from './ticket.ts';
 import type { Boarded, Trains, Wish } from './train.ts';
 
 const limits = {

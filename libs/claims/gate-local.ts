@@ -1,4 +1,5 @@
 import type { CouponFacts } from '@claimline/coupons';
+import { type LineState, lineLimits } from '@claimline/tickets/line';
 import { LRUCache } from 'lru-cache';
 import {
   type Candidate,
@@ -9,7 +10,6 @@ import {
   type InLine,
   type Verdict,
 } from './gate.ts';
-import { type LineState, lineLimits } from './line.ts';
 import type { Decision } from './outcome.ts';
 
 type Held = Map<string, { count: number; ticket: string }>;

@@ -1,7 +1,7 @@
 import type { Scripts } from '@claimline/queue/engine';
+import type { LineState } from '@claimline/tickets/line';
 import { type Gate, gateLimits, type InLine, type Verdict } from './gate.ts';
 import { gateScript, heldKey, lineKeys } from './gate-keys.ts';
-import type { LineState } from './line.ts';
 import type { Decision, Reason } from './outcome.ts';
 
 /** Entries that travel in one command of a load. */

@@ -1,5 +1,5 @@
 import type { CouponFacts } from '@claimline/coupons';
-import type { LineState } from './line.ts';
+import type { LineState } from '@claimline/tickets/line';
 import type { Reason, Settled } from './outcome.ts';
 
 /**

@@ -1,8 +1,9 @@
 import type { Sql } from '@claimline/db/pool';
 import { AppError } from '@claimline/kernel/error';
+import { StoppedError } from '@claimline/queue/settling-lane';
 import type { Gate } from './gate.ts';
 import type { Decision } from './outcome.ts';
-import { type Named, StoppedError, settle } from './settle.ts';
+import { type Named, settle } from './settle.ts';
 
 const limits = {
   /** How long a grant waits for Postgres. */

@@ -1,6 +1,6 @@
 import { nameParams } from '@claimline/coupons';
 import type { Changes } from '@claimline/db/changes';
-import { metadata, requiredText } from '@claimline/http/fields';
+import { isStorable, metadata, requiredText } from '@claimline/http/fields';
 import type { Run } from '@claimline/http/idempotency-rows';
 import { overloadedProblem } from '@claimline/http/load';
 import { replyProblem } from '@claimline/http/problem';
@@ -8,6 +8,7 @@ import { reply } from '@claimline/http/reply';
 import { preferredWaitSeconds, type Router } from '@claimline/http/router';
 import { type Env, goneSignal } from '@claimline/http/scope';
 import { AppError, type Problem } from '@claimline/kernel/error';
+import { ticketHttpLimits } from '@claimline/tickets/http';
 import type { Context } from 'hono';
 import { z } from 'zod';
 import type { ClaimVerb } from './claim.ts';
@@ -18,22 +19,37 @@ import { ticketSchema, viewTicket } from './ticket-view.ts';
 import type { Boarded, Wish } from './train.ts';
 
 export const claimHttpLimits = {
-  /** The longest wait for an outcome that a caller may ask for. */
-  waitMostS: 30,
   /** How long the simple form waits. */
   simpleWaitMs: 10_000,
   /** Retry-After of a line that is full. */
   fullRetryS: 5,
 } as const;
 
-const claimBody = z.strictObject({
-  user_id: requiredText(),
-  callback_url: z
-    .unknown()
-    .refine(url => url === undefined, 'is not available: this server delivers no webhooks')
-    .optional(),
-  metadata: metadata().optional(),
-});
+/** Who may have an outcome told to an address of their own, and which addresses that may be. */
+export type Callbacks = {
+  /** Throws an AppError when the caller may not. */
+  authorize(c: Context<Env>): void;
+  /** What is wrong with an address, as the end of a sentence that begins with the field's name, or null. */
+  complaint(url: string): string | null;
+};
+
+function claimBody({ complaint }: Callbacks) {
+  return z.strictObject({
+    user_id: requiredText(),
+    callback_url: z
+      .string({ error: 'has the wrong type' })
+      .check(({ value, issues }) => {
+        const message = isStorable(value) ? complaint(value) : 'must be an address';
+        if (message) issues.push({ code: 'custom', message, input: value });
+      })
+      .transform(url => new URL(url).href)
+      .describe('Where the outcome is posted to, as a webhook is; for callers with a key.')
+      .meta({ format: 'uri' })
+      .optional(),
+    metadata: metadata().optional(),
+  });
+}
+
 const simpleBody = z.strictObject({ user_id: requiredText(), coupon_name: requiredText() });
 const preferHeader = z.object({
   prefer: z.string().optional().describe('wait=N (1..30): answer when decided, or after N seconds.'),
@@ -50,7 +66,14 @@ export function mountClaiming(
     outcomes,
     reader,
     verb,
-  }: { changes: Changes; outcomes: Outcomes; reader: TicketReader; verb: ClaimVerb },
+    callbacks,
+  }: {
+    changes: Changes;
+    outcomes: Outcomes;
+    reader: TicketReader;
+    verb: ClaimVerb;
+    callbacks: Callbacks;
+  },
 ) {
   /** The state of a ticket that was just boarded, without a look into any store. */
   function stateOf({ ticket, createdAtMs, coupon, line, state }: Queued, userId: string): TicketState {
@@ -129,20 +152,26 @@ export function mountClaiming(
       access: 'public',
       params: nameParams,
       headers: preferHeader,
-      body: claimBody,
+      body: claimBody(callbacks),
       idempotent: {
         reference: ({ params }) => verb.issueTicket(params.name),
-        waitMs: ({ c }) => (preferredWaitSeconds(c, claimHttpLimits.waitMostS) ?? 0) * 1000,
+        waitMs: ({ c }) => (preferredWaitSeconds(c, ticketHttpLimits.waitMostS) ?? 0) * 1000,
       },
       answers: {
         200: { description: 'Decided within `Prefer: wait`', schema: ticketSchema },
         202: { description: 'In line', schema: ticketSchema },
       },
-      problems: ['coupon_not_found', ...refusals],
+      problems: ['unauthorized', 'coupon_not_found', ...refusals],
     },
     async ({ c, params, body, run }) => {
-      const wish = { userId: body.user_id, metadata: body.metadata ?? null, fixed: fixedBy(run) };
-      const waitS = preferredWaitSeconds(c, claimHttpLimits.waitMostS);
+      if (body.callback_url !== undefined) callbacks.authorize(c);
+      const wish = {
+        userId: body.user_id,
+        metadata: body.metadata ?? null,
+        callbackUrl: body.callback_url,
+        fixed: fixedBy(run),
+      };
+      const waitS = preferredWaitSeconds(c, ticketHttpLimits.waitMostS);
       const boarded =
         waitS === null
           ? await verb.claim(params.name, wish)

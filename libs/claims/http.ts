@@ -4,18 +4,18 @@ import type { Sql } from '@claimline/db/pool';
 import type { Load } from '@claimline/http/load';
 import type { Router } from '@claimline/http/router';
 import type { Engine } from '@claimline/queue/engine';
+import { createTickets } from '@claimline/tickets/ticket';
 import { createClaimVerb } from './claim.ts';
 import { createGate } from './create-gate.ts';
 import { createGrant } from './grant.ts';
-import { mountClaiming } from './http-claim.ts';
+import { type Callbacks, mountClaiming } from './http-claim.ts';
 import { mountLists } from './http-lists.ts';
-import { mountTickets } from './http-ticket.ts';
 import { createLoadGate } from './load-gate.ts';
 import { mendLine } from './mend-line.ts';
 import { openOutcomes } from './outcomes.ts';
 import { createLineReader } from './read-line.ts';
 import { createTicketReader } from './read-ticket.ts';
-import { createTickets } from './ticket.ts';
+import { createTicketSource } from './ticket-view.ts';
 import { createTrains } from './train.ts';
 
 /** How often places in line that lead nowhere are looked for where the gate is this process's own. */
@@ -36,6 +36,7 @@ export async function mountClaims(
     waitMostMs: number;
     /** See createTickets. */
     ticketKey: Buffer;
+    callbacks: Callbacks;
     onError: (error: Error) => void;
   },
 ) {
@@ -48,11 +49,8 @@ export async function mountClaims(
   const trains = createTrains({ directory, changes, gate, loadGate, engine, tickets, waitMostMs });
   const { rest } = load;
   const verb = createClaimVerb({ directory, gate, tickets, trains, outcomes, reader, rest });
-  const stop = new AbortController();
-  const stopping = stop.signal;
 
-  mountClaiming(router, { changes, outcomes, reader, verb });
-  mountTickets(router, { outcomes, reader, verb, load, stopping });
+  mountClaiming(router, { changes, outcomes, reader, verb, callbacks: house.callbacks });
   mountLists(router, { sql, readLine: createLineReader({ sql, gate }) });
 
   let isMending = false;
@@ -67,10 +65,10 @@ export async function mountClaims(
   return {
     grant: createGrant({ sql: house.settleSql, gate, onError: house.onError }),
     issueTicket: (couponId: string) => tickets.issue(couponId, Date.now(), 1)[0] as string,
+    ticketSource: createTicketSource({ reader, outcomes, tickets }),
     /** Lets everybody go who waits, with the state as it is. */
     release() {
       clearInterval(mender);
-      stop.abort();
       outcomes.release();
     },
   };

@@ -1,13 +1,13 @@
 import type { Sql } from '@claimline/db/pool';
 import { backoffMs, pause } from '@claimline/kernel/backoff';
-import { createTrain } from '@claimline/kernel/train';
-import { type Engine, type LaneJob, type OpenLane, Poison, Postponed } from '@claimline/queue/engine';
+import { type Engine, type OpenLane, Poison } from '@claimline/queue/engine';
+import { openSettlingLane, StoppedError } from '@claimline/queue/settling-lane';
 import { metrics } from '@claimline/telemetry/metrics';
 import type { Gate } from './gate.ts';
 import { type JobData, jobSchema } from './job.ts';
 import { couponOf } from './lane-name.ts';
 import type { Decision, Settled } from './outcome.ts';
-import { type Batch, fail, StoppedError, settle } from './settle.ts';
+import { type Batch, fail, settle } from './settle.ts';
 
 export const laneLimits = {
   /** Jobs in hand: with several API processes one statement takes the claims of several jobs. */
@@ -21,38 +21,37 @@ export type JobSummary = { granted: number; refused: number };
 
 type House = { engine: Engine; sql: Sql; gate: Gate; onError: (error: Error) => void };
 
-/**
- * A coupon's lane: takes its jobs in order and settles them single-file, ONE statement in flight.
- * Jobs that arrive meanwhile are taken together by the next statement, in line order.
- */
+/** A coupon's lane: settles its claims single-file, in line order. */
 export function openLane(lane: string, { engine, sql, gate, onError }: House): OpenLane {
-  const stop = new AbortController();
-  const train = createTrain<JobData, JobSummary | Error>({ seats: laneLimits.inHand, depart: settleJobs });
-
-  async function settleJobs(jobs: JobData[]): Promise<(JobSummary | Error)[]> {
+  async function settleJobs(jobs: JobData[], signal: AbortSignal): Promise<(JobSummary | Error)[]> {
     const decisions = new Map<string, Decision>();
     const failures = new Map<string, Error>();
-    for (const batch of batchesOf(jobs)) await settleBatch(batch, decisions, failures);
+    for (const batch of batchesOf(jobs)) await settleBatch(batch, signal, decisions, failures);
     return jobs.map(job => summarize(job, decisions, failures));
   }
 
   /** A batch that fails by surprise is settled claim by claim, so that a poisonous one harms nobody else. */
-  async function settleBatch(batch: Batch, decisions: Map<string, Decision>, failures: Map<string, Error>) {
+  async function settleBatch(
+    batch: Batch,
+    signal: AbortSignal,
+    decisions: Map<string, Decision>,
+    failures: Map<string, Error>,
+  ) {
     try {
-      const news = await settle(sql, batch, stop.signal);
-      await tellGate(news);
+      const news = await settle(sql, batch, signal);
+      await tellGate(news, signal);
       for (const [ticket, decision] of news.decisions) decisions.set(ticket, decision);
     } catch (error) {
       if (error instanceof StoppedError || batch.claims.length === 1)
         for (const [ticket] of batch.claims) failures.set(ticket, error as Error);
       else
         for (const claim of batch.claims)
-          await settleBatch({ ...batch, claims: [claim] }, decisions, failures);
+          await settleBatch({ ...batch, claims: [claim] }, signal, decisions, failures);
     }
   }
 
   /** The shared gate hears of it before the job counts as done: a dead worker's job is settled again and tells it. */
-  async function tellGate(news: Settled) {
+  async function tellGate(news: Settled, signal: AbortSignal) {
     countDecided(news);
     if (!gate.isShared) return;
     for (let attempt = 1; ; attempt++) {
@@ -60,47 +59,31 @@ export function openLane(lane: string, { engine, sql, gate, onError }: House): O
         await gate.settled(news);
         return;
       } catch (error) {
-        if (stop.signal.aborted) throw new StoppedError('stopped while the gate was away', { cause: error });
+        if (signal.aborted) throw new StoppedError('stopped while the gate was away', { cause: error });
         onError(error as Error);
         await pause(
           backoffMs(attempt, { baseMs: laneLimits.gateRetryBaseMs, maxMs: laneLimits.gateRetryMostMs }),
-          stop.signal,
+          signal,
         );
       }
     }
   }
 
-  async function handle(job: LaneJob): Promise<JobSummary> {
-    const parsed = jobSchema.safeParse(job.data);
-    if (!parsed.success || parsed.data.coupon !== couponOf(lane))
-      throw new Poison(`not a claim job: ${parsed.error?.issues[0]?.message ?? 'of another coupon'}`);
-    const summary = await train.board(parsed.data);
-    if (summary instanceof StoppedError) throw new Postponed();
-    if (summary instanceof Error) throw summary;
-    return summary;
+  function read(data: unknown): JobData {
+    const parsed = jobSchema.safeParse(data);
+    if (parsed.success && parsed.data.coupon === couponOf(lane)) return parsed.data;
+    throw new Poison(`not a claim job: ${parsed.error?.issues[0]?.message ?? 'of another coupon'}`);
   }
 
-  async function onDead(job: LaneJob, error: Error) {
-    metrics.jobsDead.inc();
-    onError(error);
-    const parsed = jobSchema.safeParse(job.data);
-    if (!parsed.success || parsed.data.coupon !== couponOf(lane)) return;
-    const { coupon, name, claims } = parsed.data;
+  async function onDead({ coupon, name, claims }: JobData) {
     await fail(sql, { couponId: coupon, couponName: name, claims });
     const entries = claims.map(([ticket, userId]) => ({ ticket, userId }));
     if (gate.isShared) await gate.giveBack(coupon, entries);
   }
 
-  const opened = engine.openLane(lane, { inHand: laneLimits.inHand, handle, onDead, onError });
-  return {
-    close() {
-      stop.abort();
-      return opened.close();
-    },
-    get lastBusyMs() {
-      return opened.lastBusyMs;
-    },
-  };
+  return openSettlingLane(lane, {
+    ...{ engine, inHand: laneLimits.inHand, read, settle: settleJobs, onDead, onError },
+  });
 }
 
 /** One batch in line order, each ticket once. Jobs of one lane are of one coupon. */

@@ -1,11 +1,11 @@
 import type { Sql } from '@claimline/db/pool';
 import type { Engine } from '@claimline/queue/engine';
 import { metrics } from '@claimline/telemetry/metrics';
+import { jobIdOf } from '@claimline/tickets/ticket';
 import { type Gate, gateLimits, type InLine } from './gate.ts';
 import type { JobClaim, JobData } from './job.ts';
 import { laneOf } from './lane-name.ts';
 import { claimsOf, decidedAmong, listInLine } from './load-gate.ts';
-import { jobIdOf } from './ticket.ts';
 
 export const mendLimits = {
   /** The oldest jobs of each state, among which the head of the line is. */

@@ -1,9 +1,10 @@
 import type { Changes } from '@claimline/db/changes';
 import { metrics } from '@claimline/telemetry/metrics';
+import type { Tickets } from '@claimline/tickets/ticket';
+import { createWaiters } from '@claimline/tickets/waiters';
 import { LRUCache } from 'lru-cache';
 import type { Gate } from './gate.ts';
 import { type Decision, decide, type News, parseNews, SETTLED_CHANNEL, settledOf } from './outcome.ts';
-import type { Tickets } from './ticket.ts';
 
 export const outcomesLimits = {
   /** Decided tickets remembered by an API process, about 500 bytes each. */
@@ -51,8 +52,7 @@ export async function openOutcomes({
   tickets: Tickets;
 }): Promise<Outcomes> {
   const kept = new LRUCache<string, Heard>({ max: outcomesLimits.ticketsMost });
-  const waiting = new Map<string, Set<() => void>>();
-  let released = false;
+  const waiters = createWaiters();
 
   // A coupon that was changed by hand may have lost claims: what was remembered before is not
   // believed any more. Ages only rise, so one that was forgotten is never taken for a younger one.
@@ -60,13 +60,6 @@ export async function openOutcomes({
   let clock = 0;
   let allAge = 0;
   const ageOf = (couponName: string) => Math.max(allAge, ages.get(couponName) ?? allAge);
-
-  function wake(ticket: string) {
-    for (const resume of waiting.get(ticket) ?? []) resume();
-  }
-  function wakeAll() {
-    for (const resumes of waiting.values()) for (const resume of resumes) resume();
-  }
 
   /**
    * Whoever learns an outcome and asks again is to find a gate that knows it. The worker tells a shared
@@ -86,11 +79,11 @@ export async function openOutcomes({
     for (const outcome of news.outcomes) {
       const [ticket] = outcome;
       kept.set(ticket, { couponName, age, news, outcome });
-      if (waiting.has(ticket)) {
+      if (waiters.has(ticket)) {
         const issued = tickets.read(ticket);
         const nowMs = changes.databaseNowMs() ?? Date.now();
         if (issued) metrics.ticketSeconds.observe(Math.max(0, nowMs - issued.createdAtMs) / 1000);
-        wake(ticket);
+        waiters.wake(ticket);
       }
     }
   });
@@ -101,7 +94,7 @@ export async function openOutcomes({
   changes.onReconnect(() => {
     allAge = ++clock;
     gate.forgetAll();
-    wakeAll();
+    waiters.wakeAll();
   });
 
   return {
@@ -115,28 +108,7 @@ export async function openOutcomes({
       const { couponName } = decision;
       kept.set(ticket, { couponName, age: ageOf(couponName), decision });
     },
-    wait(ticket, waitMs, signal) {
-      if (released || signal?.aborted) return Promise.resolve();
-      return new Promise(resolve => {
-        const resumes = waiting.get(ticket) ?? new Set();
-        waiting.set(ticket, resumes);
-        metrics.waiters.inc();
-        const timer = setTimeout(resume, waitMs);
-        signal?.addEventListener('abort', resume, { once: true });
-        function resume() {
-          if (!resumes.delete(resume)) return;
-          metrics.waiters.dec();
-          clearTimeout(timer);
-          signal?.removeEventListener('abort', resume);
-          if (resumes.size === 0 && waiting.get(ticket) === resumes) waiting.delete(ticket);
-          resolve();
-        }
-        resumes.add(resume);
-      });
-    },
-    release() {
-      released = true;
-      wakeAll();
-    },
+    wait: waiters.wait,
+    release: waiters.release,
   };
 }

@@ -1,15 +1,15 @@
 import type { Sql } from '@claimline/db/pool';
-import { pause } from '@claimline/kernel/backoff';
 import { AppError } from '@claimline/kernel/error';
 import { createTrain } from '@claimline/kernel/train';
 import type { Engine } from '@claimline/queue/engine';
+import type { LineState } from '@claimline/tickets/line';
+import { createTicketSearch } from '@claimline/tickets/search';
+import type { Tickets } from '@claimline/tickets/ticket';
 import { LRUCache } from 'lru-cache';
-import type { Gate } from './gate.ts';
-import type { LineState } from './line.ts';
+import type { Gate, InLine } from './gate.ts';
 import { listInLine } from './load-gate.ts';
 import { claimIdOf, claimIdText, type Decision, type Reason } from './outcome.ts';
 import type { Outcomes } from './outcomes.ts';
-import type { Tickets } from './ticket.ts';
 
 /** A ticket as it stands. A queued one whose line number is null is in the queue, but not known to this gate. */
 export type TicketState = {
@@ -27,18 +27,9 @@ const nobodyInLine: LineState = { inLine: 0, done: 0, perSecond: null };
 export const readerLimits = {
   /** Names of coupons by identity that are remembered. */
   namesMost: 50_000,
-  /** A lane is searched for tickets at most this often; the answer is shared. */
-  searchEveryMs: 1000,
-  longLineRetryS: 5,
   /** Codes that are read by one query. */
   codesMost: 500,
 } as const;
-
-/** Who is in a lane's jobs, and when, by performance.now(), that was asked. */
-type Search = {
-  startedMs: number;
-  found: Promise<{ byTicket: Map<string, { userId: string }>; isComplete: boolean }>;
-};
 
 type House = { sql: Sql; gate: Gate; engine: Engine; tickets: Tickets; outcomes: Outcomes };
 
@@ -49,10 +40,6 @@ type House = { sql: Sql; gate: Gate; engine: Engine; tickets: Tickets; outcomes:
  */
 export function createTicketReader({ sql, gate, engine, tickets, outcomes }: House) {
   const names = new LRUCache<string, string>({ max: readerLimits.namesMost });
-  const searches = new LRUCache<string, Search>({
-    max: readerLimits.namesMost,
-    ttl: readerLimits.searchEveryMs,
-  });
 
   async function nameOf(couponId: string): Promise<string> {
     const known = names.get(couponId);
@@ -62,37 +49,7 @@ export function createTicketReader({ sql, gate, engine, tickets, outcomes }: Hou
     return row?.name ?? '';
   }
 
-  function startSearch(couponId: string): Search {
-    const found = listInLine(engine, couponId).then(({ inLine, isComplete }) => ({
-      byTicket: new Map(inLine.map(one => [one.ticket, one])),
-      isComplete,
-    }));
-    found.catch(() => searches.delete(couponId));
-    const search = { startedMs: performance.now(), found };
-    searches.set(couponId, search);
-    return search;
-  }
-
-  /** A search that began after now: what an older one did not find may have been added since. */
-  async function nextSearch(couponId: string): Promise<Search> {
-    const nowMs = performance.now();
-    const last = searches.get(couponId);
-    if (last) await pause(last.startedMs + readerLimits.searchEveryMs - nowMs);
-    const newest = searches.get(couponId);
-    return newest && newest.startedMs >= nowMs ? newest : startSearch(couponId);
-  }
-
-  async function findInQueue(couponId: string, ticket: string) {
-    const known = (await searches.get(couponId)?.found)?.byTicket.get(ticket);
-    if (known) return known;
-    const { byTicket, isComplete } = await (await nextSearch(couponId)).found;
-    const queued = byTicket.get(ticket);
-    if (!queued && !isComplete)
-      throw new AppError('unavailable', 'the line is too long to look for this ticket now, try again', {
-        retryAfterSeconds: readerLimits.longLineRetryS,
-      });
-    return queued;
-  }
+  const findInQueue = createTicketSearch<InLine>(couponId => listInLine(engine, couponId));
 
   const codes = createTrain<number, string | undefined>({
     seats: readerLimits.codesMost,
@@ -130,7 +87,7 @@ export function createTicketReader({ sql, gate, engine, tickets, outcomes }: Hou
     async read(ticket: string): Promise<TicketState> {
       const issued = tickets.read(ticket);
       if (!issued) throw new AppError('ticket_not_found', 'ticket not found');
-      const { couponId, createdAtMs } = issued;
+      const { subjectId: couponId, createdAtMs } = issued;
       const asDecided = (decided: Decision): TicketState => ({
         ticket,
         createdAtMs,

@@ -37,7 +37,8 @@
 -- switched off, since the statement is prepared while the tables are small. What follows is window
 -- functions over the batch and no join: joining the inserted rows back by ticket was quadratic.
 -- Measured with 500,000 claims stored, 2 cores, fsync on: 31 us a claim in batches of 500 (of which the
--- foreign key 5), 40 in batches of 100, and 1.6 ms for a batch of one.
+-- foreign key 5), 40 in batches of 100, and 1.6 ms for a batch of one. The outbox adds to that 0.05 ms for each
+-- statement and nothing that can be measured for each claim while there is no endpoint, and a fifth with one.
 
 with claim as materialized (
   select ticket, user_id, metadata, n

@@ -2,6 +2,7 @@ import { isTransient, isUniqueViolation } from '@claimline/db/error';
 import type { Sql } from '@claimline/db/pool';
 import { sqlFile } from '@claimline/db/sql-file';
 import { backoffMs, pause } from '@claimline/kernel/backoff';
+import { StoppedError } from '@claimline/queue/settling-lane';
 import { metrics } from '@claimline/telemetry/metrics';
 import { LRUCache } from 'lru-cache';
 import type { JobClaim } from './job.ts';
@@ -42,9 +43,6 @@ export type Batch = {
 
 /** A code by name, with the address and user agent of who wants it, for the audit. */
 export type Named = { code: string; address: string | null; agent: string | null };
-
-/** Thrown when the stop was asked for while Postgres was away: nothing is known to have happened. */
-export class StoppedError extends Error {}
 
 /**
  * Settles a batch and answers with its news. Waits for Postgres as long as

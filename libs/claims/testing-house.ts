@@ -4,6 +4,7 @@ import { createClosers } from '@claimline/kernel/closers';
 import type { Engine } from '@claimline/queue/engine';
 import { type Host, openHost } from '@claimline/queue/host';
 import { type EngineKind, openTestEngine, startTestStores } from '@claimline/queue/testing';
+import { createTickets } from '@claimline/tickets/ticket';
 import { createClaimVerb } from './claim.ts';
 import { createGate } from './create-gate.ts';
 import type { Gate } from './gate.ts';
@@ -11,7 +12,6 @@ import { openLane } from './lane.ts';
 import { createLoadGate } from './load-gate.ts';
 import { openOutcomes } from './outcomes.ts';
 import { createTicketReader } from './read-ticket.ts';
-import { createTickets } from './ticket.ts';
 import { createTrains } from './train.ts';
 
 /** The longest wait for an outcome. */

@@ -1,6 +1,9 @@
+import { describePlace, lineLimits, retryAfterSeconds } from '@claimline/tickets/line';
+import type { TicketSource } from '@claimline/tickets/source';
+import type { Tickets } from '@claimline/tickets/ticket';
 import { z } from 'zod';
-import { describePlace, lineLimits, retryAfterSeconds } from './line.ts';
-import type { TicketState } from './read-ticket.ts';
+import type { Outcomes } from './outcomes.ts';
+import type { TicketReader, TicketState } from './read-ticket.ts';
 
 /** A ticket as the API shows it. */
 export const ticketSchema = z
@@ -23,6 +26,29 @@ export const ticketSchema = z
   .meta({ id: 'Ticket' });
 
 export type TicketView = z.output<typeof ticketSchema>;
+
+/** Claims' tickets, for the calls that read tickets of every kind. */
+export function createTicketSource({
+  reader,
+  outcomes,
+  tickets,
+}: {
+  reader: TicketReader;
+  outcomes: Outcomes;
+  tickets: Tickets;
+}): TicketSource {
+  return {
+    schema: ticketSchema,
+    async read(ticket) {
+      if (!tickets.read(ticket)) return null;
+      const seen = viewTicket(await reader.read(ticket));
+      const { status, position, decided_at } = seen.body;
+      return { ...seen, version: `${status}-${position ?? decided_at ?? 0}` };
+    },
+    isHeard: ticket => outcomes.get(ticket) !== undefined,
+    wait: outcomes.wait,
+  };
+}
 
 /** The ticket's body, and Retry-After in seconds while it is queued. */
 export function viewTicket(state: TicketState): { body: TicketView; retryAfter: number | null } {

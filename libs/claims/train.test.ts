@@ -1,13 +1,13 @@
 import { AppError } from '@claimline/kernel/error';
 import type { Engine } from '@claimline/queue/engine';
 import { describeOnEngine } from '@claimline/queue/testing';
+import { jobIdOf } from '@claimline/tickets/ticket';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { JobData } from './job.ts';
 import { laneOf } from './lane-name.ts';
 import { awkwardUsers } from './testing-gate.ts';
 import { type House, openHouse } from './testing-house.ts';
 import { insertCoupon, people } from './testing-settle.ts';
-import { jobIdOf } from './ticket.ts';
 import type { Boarded } from './train.ts';
 
 for (const kind of ['redis', 'postgres'] as const)

@@ -3,16 +3,16 @@ import type { Changes } from '@claimline/db/changes';
 import { pause } from '@claimline/kernel/backoff';
 import { AppError } from '@claimline/kernel/error';
 import type { Engine } from '@claimline/queue/engine';
+import { createFeeder } from '@claimline/queue/feeder';
+import { createPlatforms, type Track } from '@claimline/queue/platforms';
 import { metrics } from '@claimline/telemetry/metrics';
-import { LRUCache } from 'lru-cache';
+import type { LineState } from '@claimline/tickets/line';
+import { jobIdOf, type Tickets } from '@claimline/tickets/ticket';
 import type { Candidate, Gate, Verdict } from './gate.ts';
 import type { JobClaim, JobData } from './job.ts';
 import { laneOf } from './lane-name.ts';
-import type { LineState } from './line.ts';
 import type { LoadGate } from './load-gate.ts';
 import type { Reason } from './outcome.ts';
-import { createPlatforms, type Track } from './platforms.ts';
-import { jobIdOf, type Tickets } from './ticket.ts';
 
 /**
  * One person's wish for one unit. `fixed`: its ticket was issued and stored beforehand, so that the
@@ -21,6 +21,8 @@ import { jobIdOf, type Tickets } from './ticket.ts';
 export type Wish = {
   userId: string;
   metadata: Record<string, unknown> | null;
+  /** Where the outcome is told besides. */
+  callbackUrl?: string | undefined;
   fixed?: { ticket: string; run: number } | undefined;
 };
 
@@ -43,10 +45,8 @@ export type Boarded =
 type Issued = Candidate & { createdAtMs: number };
 
 export const trainLimits = {
-  /** A lane is said to be wanted once in this time, not with every train. Shorter than its quiet time. */
-  wantEveryMs: 1000,
-  /** Lanes of which it is remembered when that was. */
-  lanesMost: 50_000,
+  /** Claims in one train: one gate call and one job of at most about 75 kB. */
+  seats: 500,
   /** Trains caught by an outage of the store, whose places are made real when it is back. */
   lateMost: 1000,
   lateMs: 60_000,
@@ -75,9 +75,9 @@ export function createTrains(house: {
   waitMostMs: number;
 }) {
   const { directory, changes, gate, loadGate, engine, tickets, waitMostMs } = house;
-  const platforms = createPlatforms({ waitMostMs, depart: leave });
+  const platforms = createPlatforms({ waitMostMs, seats: trainLimits.seats, depart: leave });
   let lateSteps = 0;
-  const wantedAtMs = new LRUCache<string, number>({ max: trainLimits.lanesMost });
+  const feeder = createFeeder(engine);
 
   async function leave(name: string, wishes: Wish[], track: Track): Promise<Boarded[]> {
     const isCold = performance.now() - track.lastMs > trainLimits.coldMs;
@@ -166,7 +166,7 @@ export function createTrains(house: {
   /** A fixed ticket is of the coupon that was there then; where another one has its name now, it is of no use. */
   function fixedFor(coupon: CouponFacts, { userId, fixed }: Wish): Issued | null {
     const issued = fixed && tickets.read(fixed.ticket);
-    return fixed && issued?.couponId === coupon.id
+    return fixed && issued?.subjectId === coupon.id
       ? { userId, ticket: fixed.ticket, createdAtMs: issued.createdAtMs }
       : null;
   }
@@ -182,7 +182,8 @@ export function createTrains(house: {
     const { claims, run } = claimsOf(wishes, candidates, verdicts);
     try {
       // Who joins a line asks for its lane too: that is how a line whose maker died wakes up.
-      if (claims.length > 0 || verdicts.some(verdict => verdict.kind === 'joined')) await want(coupon);
+      if (claims.length > 0 || verdicts.some(verdict => verdict.kind === 'joined'))
+        await feeder.want(laneOf(coupon.id), coupon.name);
       if (claims.length > 0) await add(coupon, claims, run);
     } catch (error) {
       const isGivenBack = await giveBack(coupon, admittedOf(candidates, verdicts));
@@ -201,14 +202,6 @@ export function createTrains(house: {
   async function wantAndAdd(coupon: CouponFacts, claims: JobClaim[], run: number) {
     await engine.roster.want(laneOf(coupon.id), coupon.name);
     await add(coupon, claims, run);
-  }
-
-  async function want(coupon: CouponFacts) {
-    const lane = laneOf(coupon.id);
-    if (performance.now() - (wantedAtMs.get(lane) ?? Number.NEGATIVE_INFINITY) < trainLimits.wantEveryMs)
-      return;
-    await engine.roster.want(lane, coupon.name);
-    wantedAtMs.set(lane, performance.now());
   }
 
   /** False when the gate is away as well: then other processes may still let people join these places. */
@@ -310,9 +303,11 @@ function claimsOf(wishes: Wish[], candidates: Candidate[], verdicts: Verdict[]) 
     const { userId, ticket } = candidates[i] as Candidate;
     const line = lineOf(verdict, ticket);
     if (line === null) continue;
-    const { metadata, fixed } = wishes[i] as Wish;
+    const { metadata, callbackUrl, fixed } = wishes[i] as Wish;
     if (claims.length === 0 && fixed) run = fixed.run;
-    claims.push(metadata ? [ticket, userId, line, JSON.stringify(metadata)] : [ticket, userId, line]);
+    const text = metadata ? JSON.stringify(metadata) : '';
+    if (callbackUrl !== undefined) claims.push([ticket, userId, line, text, callbackUrl]);
+    else claims.push(text === '' ? [ticket, userId, line] : [ticket, userId, line, text]);
   }
   return { claims, run };
 }

@@ -30,12 +30,15 @@ export type CodeRow = {
   created_at: Date;
 };
 
+/** How often a code was used, by its owner or, where it is public, by anybody. */
+const uses = (sql: Sql) => sql`(codes.redemption_count + coalesce(assignments.redemption_count, 0))`;
+
 /**
  * What a code's state is right now, by the database's clock: a lapsed lock locks nothing, and what was not
  * redeemed when the coupon's window closes has expired. Of codes, coupons and assignments, joined.
  */
 export const statusNow = (sql: Sql) => sql`case
-  when assignments.status = 'redeemed' then 'redeemed'
+  when case when public then ${uses(sql)} >= max_redemptions_per_code else assignments.status = 'redeemed' end then 'redeemed'
   when coupons.ends_at <= now() then 'expired'
   when assignments.locked_until > now() then 'locked'
   when assignments.claim_id is not null then 'assigned'
@@ -46,7 +49,7 @@ end`;
 export const codeColumns = (sql: Sql) => sql`
   codes.code, codes.coupon_name, ${statusNow(sql)} as status, user_id, claim_id, assigned_at,
   case when locked_until > now() then locked_until end as locked_until,
-  coalesce(redemption_count, 0) as redemption_count, max_redemptions_per_code as max_redemptions,
+  ${uses(sql)} as redemption_count, max_redemptions_per_code as max_redemptions,
   redeemed_at, codes.created_at`;
 
 /** A code as the API shows it. */

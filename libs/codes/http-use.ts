@@ -155,7 +155,9 @@ function mountRedeeming(router: Router) {
       id: 'redeemCode',
       tag: 'Codes',
       summary: 'Redeem a code, for good',
-      description: 'Lock it first while an order is being paid. An order uses one code, once.',
+      description:
+        'Lock it first while an order is being paid. An order uses one code, once. Codes of a public coupon ' +
+        'may be redeemed by anybody, each person as often as its per_user_limit says.',
       access: 'public',
       params: codeParams,
       body: z.strictObject({
@@ -171,7 +173,9 @@ function mountRedeeming(router: Router) {
           description: 'Redeemed',
           schema: z.object({
             code: z.string(),
-            status: z.enum(['assigned', 'redeemed']),
+            status: z
+              .enum(['available', 'assigned', 'redeemed'])
+              .describe('available: a public code that nobody owns.'),
             redemption_count: z.int(),
             max_redemptions: z.int().nullable().describe('null: without limit.'),
             final: z.boolean().describe('Whether this was the last time.'),
@@ -194,6 +198,7 @@ function mountRedeeming(router: Router) {
         'redemption_limit',
         'minimum_not_met',
         'order_already_used',
+        'quota_reached',
       ],
     },
     async ({ c, params: { code }, body, sql }) => {

@@ -3,6 +3,7 @@ import type { Sql } from '@claimline/db/pool';
 import type { Router } from '@claimline/http/router';
 import { mountBooks } from './http-book.ts';
 import { mountLists } from './http-lists.ts';
+import { mountRedemptions } from './http-redemptions.ts';
 import { mountUses } from './http-use.ts';
 
 /** Books of codes: filling them, giving codes out by name, locking and redeeming, and everything that reads them. */
@@ -18,4 +19,5 @@ export function mountCodes(
   mountBooks(router, house);
   mountUses(router, house);
   mountLists(router, house);
+  mountRedemptions(router, house);
 }

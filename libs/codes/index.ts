@@ -1,3 +1,4 @@
+export { toStored } from './code.ts';
 export { readCsv } from './csv.ts';
 export { workOnRun } from './generate.ts';
 export { lockCode } from './lock.ts';

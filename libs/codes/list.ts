@@ -64,7 +64,7 @@ export type AuditRow = {
   created_at: Date;
 };
 
-/** What was done with a code since it was assigned, oldest first. Error: `code_not_found`. */
+/** What was done with a code since it was assigned, or while it was public, oldest first. Error: `code_not_found`. */
 export async function listAudit(
   sql: Sql,
   { code, limit, after }: { code: string; limit: number; after: number | null },
@@ -73,6 +73,7 @@ export async function listAudit(
   return sql<AuditRow[]>`
     select id, action, actor, user_id, status_before, status_after, address, agent, metadata, created_at
     from code_audit
-    where claim_id = (select claim_id from assignments where code = ${code}) and id > ${after ?? 0}
+    where (claim_id = (select claim_id from assignments where code = ${code}) or claim_id = 0 and code = ${code})
+      and id > ${after ?? 0}
     order by id limit ${limit + 1}`;
 }

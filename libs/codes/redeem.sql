@@ -4,37 +4,41 @@
 --         order's value in minor units or null, $6 text actor, $7 text address, $8 text agent,
 --         $9 text metadata as JSON or null
 -- Returns: one row (verdict, ...): "ok" with what it came to; else why not, in the order below. That an order
---          has used a code already is known only once its use is written, so it comes last.
+--          has used a code already is known only once its use is written, so it comes last. "public" where
+--          anybody may use the code: redeem-public.sql is for those.
 --
 -- The row lock makes those who redeem one code at once count one after the other.
 with held as materialized (
   select * from assignments where code = $1::text for update
 ),
 book as materialized (
-  select coupons.* from codes join coupons on name = coupon_name where code = $1::text
+  -- Its uses while it was public count too.
+  select coupons.*, redemption_count as uses_of_all from codes join coupons on name = coupon_name where code = $1::text
 ),
 judged as materialized (
   select
     case
       when book.name is null then 'code_not_found'
+      when book.public then 'public'
       when held.code is null then 'code_not_assigned'
       when held.user_id <> $2::text then 'not_owner'
       when held.status = 'redeemed' then 'code_redeemed'
       when book.status <> 'active' or book.starts_at > now() or book.ends_at <= now() then 'coupon_inactive'
       when held.locked_until > now() and held.lock_session is distinct from $3::text then 'code_locked'
-      when held.redemption_count >= book.max_redemptions_per_code then 'redemption_limit'
+      when held.redemption_count + uses_of_all >= book.max_redemptions_per_code then 'redemption_limit'
       when $5::bigint < (book.discount ->> 'minimum_order_value')::bigint then 'minimum_not_met'
       else 'ok'
     end as verdict,
-    held.claim_id, held.coupon_id, held.status, held.locked_until, held.redemption_count, held.redeemed_at,
+    held.claim_id, held.coupon_id, held.status, held.locked_until,
+    held.redemption_count + uses_of_all as redemption_count, held.redeemed_at,
     book.name, book.max_redemptions_per_code as max_redemptions,
-    coalesce(held.redemption_count + 1 >= book.max_redemptions_per_code, false) as is_final,
-    case when book.discount is not null then discount_amount(book.discount, $5::bigint) end as discount_amount
+    coalesce(held.redemption_count + uses_of_all + 1 >= book.max_redemptions_per_code, false) as is_final,
+    discount_amount(book.discount, $5::bigint) as discount_amount
   from (select) as always left join book on true left join held on true
 ),
 used as (
-  insert into redemptions (claim_id, code, coupon_name, user_id, order_id, order_value, discount_amount)
-  select claim_id, $1::text, name, $2::text, $4::text, $5::bigint, discount_amount from judged where verdict = 'ok'
+  insert into redemptions (claim_id, code, coupon_id, coupon_name, user_id, order_id, order_value, discount_amount)
+  select claim_id, $1::text, coupon_id, name, $2::text, $4::text, $5::bigint, discount_amount from judged where verdict = 'ok'
   on conflict (order_id) where order_id is not null do nothing
   returning id
 ),
@@ -45,7 +49,7 @@ changed as (
     redemption_count = assignments.redemption_count + 1,
     redeemed_at = now(), locked_until = null, lock_session = null
   from judged cross join used where code = $1::text
-  returning assignments.status, assignments.redemption_count, assignments.redeemed_at
+  returning assignments.status, judged.redemption_count + 1 as redemption_count, assignments.redeemed_at
 ),
 audited as (
   insert into code_audit

@@ -1,12 +1,19 @@
 import type { Sql } from '@claimline/db/pool';
 import { sqlFile } from '@claimline/db/sql-file';
+import { AppError } from '@claimline/kernel/error';
 import { type Caller, type Judged, orRefuse } from './verdict.ts';
 
-const redeemStatement = sqlFile(import.meta.url, './redeem.sql');
+const personalStatement = sqlFile(import.meta.url, './redeem.sql');
+const publicStatement = sqlFile(import.meta.url, './redeem-public.sql');
+
+export const redeemLimits = {
+  /** Tries of one use; each that fails means that another use of the same person or order got on. */
+  triesMost: 50,
+} as const;
 
 /** A code after a use of it; money in minor units. */
 export type Redeemed = Judged & {
-  status: 'assigned' | 'redeemed';
+  status: 'available' | 'assigned' | 'redeemed';
   redemption_count: number;
   max_redemptions: number | null;
   is_final: boolean;
@@ -15,7 +22,7 @@ export type Redeemed = Judged & {
 };
 
 /**
- * Redeems a code for its owner. A live lock of another session is in the way, one of the same session is
+ * Redeems a code for its owner, or a public one for anybody. A live lock of another session is in the way, one of the same session is
  * not, and neither is a lapsed one. Error: an AppError of verdict.ts.
  */
 export async function redeemCode(
@@ -31,10 +38,21 @@ export async function redeemCode(
   { actor, address, agent }: Caller,
 ): Promise<Redeemed> {
   const metadata = use.metadata === undefined ? null : JSON.stringify(use.metadata);
-  const [row] = await sql.unsafe<Redeemed[]>(
-    redeemStatement,
-    [use.code, use.userId, use.session, use.orderId, use.orderValue, actor, address, agent, metadata],
-    { prepare: true },
-  );
-  return orRefuse('redeem', row);
+  const { code, userId, session, orderId, orderValue } = use;
+  const rest = [orderId, orderValue, actor, address, agent, metadata];
+  let isPublic = false;
+  for (let tries = 1; tries <= redeemLimits.triesMost; tries++) {
+    const [row] = await (isPublic
+      ? sql.unsafe<Answered[]>(publicStatement, [code, userId, ...rest], { prepare: true })
+      : sql.unsafe<Answered[]>(personalStatement, [code, userId, session, ...rest], { prepare: true }));
+    if (row?.verdict === 'public') isPublic = true;
+    else if (row?.verdict === 'personal') isPublic = false;
+    else if (row?.verdict !== 'again') return orRefuse('redeem', row as Redeemed | undefined);
+  }
+  throw new AppError('unavailable', 'this person uses too many codes at once, try again', {
+    retryAfterSeconds: 1,
+  });
 }
+
+/** Where nothing was done yet: which statement is for this code, or the same once more. */
+type Answered = Redeemed | { verdict: 'public' | 'personal' | 'again' };

@@ -10,21 +10,42 @@ with book as (
     (select count(*) from codes join assignments using (code) where coupon_name = name) as assigned
   from coupons where has_book and ($1::text is null or name = $1)
 ),
+-- All at once: there is no index by claim, since nothing else asks so.
+used as (
+  select claim_id, count(*) as uses from redemptions where claim_id is not null group by claim_id
+),
 given as (
   select
     assignments.*, codes.coupon_name as book_of, book.name, book.were_deleted, book.max_redemptions_per_code,
     claims.id as claim, claims.coupon_name as claimed_of, claims.user_id as claimed_by,
-    (select count(*) from redemptions where redemptions.claim_id = assignments.claim_id) as uses,
+    coalesce(used.uses, 0) as uses,
     (
       select array_agg(status_after order by id) from code_audit where code_audit.claim_id = assignments.claim_id
     ) as history,
     jsonb_build_object('code', assignments.code, 'claim_id', assignments.claim_id, 'user_id', assignments.user_id,
-      'status', assignments.status, 'redemption_count', redemption_count) as found
+      'status', assignments.status, 'redemption_count', assignments.redemption_count) as found
   from assignments
   left join codes on codes.code = assignments.code
   left join book on book.id = assignments.coupon_id
   left join claims on claims.id = assignments.claim_id
+  left join used on used.claim_id = assignments.claim_id
   where $1::text is null or book.name is not null
+),
+shared as (
+  select codes.code, redemption_count, max_redemptions_per_code, coalesce(used.uses, 0) as uses, last_use < updated_at as is_lowered
+  from codes
+  join coupons on name = coupon_name
+  left join (
+    select code, count(*) as uses, max(created_at) as last_use from redemptions where claim_id is null group by code
+  ) used on used.code = codes.code
+  where (redemption_count > 0 or used.uses > 0) and ($1::text is null or name = $1)
+),
+-- By the index on the uses of a person; a hole is a use that was deleted by hand.
+person as (
+  select coupon_id, user_id, count(*) as uses, max(ordinal) as ordinal_most, max(redemptions.created_at) as last_use
+  from redemptions
+  where ordinal is not null and ($1::text is null or coupon_id = (select id from coupons where name = $1))
+  group by coupon_id, user_id
 )
 select
   'stock-is-the-codes', false,
@@ -46,6 +67,20 @@ from given where claim is null or book_of is distinct from name or claimed_of <>
 union all
 select 'redemptions-within-limit', uses = redemption_count, found || jsonb_build_object('uses', uses)
 from given where uses <> redemption_count or redemption_count > max_redemptions_per_code
+union all
+select
+  'public-uses-within-limit', uses = redemption_count and is_lowered,
+  jsonb_build_object('code', code, 'redemption_count', redemption_count, 'uses', uses)
+from shared where redemption_count <> uses or redemption_count > max_redemptions_per_code
+union all
+select
+  'public-uses-within-limit-of-person', last_use < updated_at,
+  jsonb_build_object('coupon', name, 'user_id', user_id, 'uses', person.uses, 'per_user_limit', per_user_limit)
+from person join coupons on coupons.id = coupon_id where ordinal_most > per_user_limit
+union all
+select 'one-code-an-order', false, jsonb_build_object('order_id', order_id, 'uses', count(*))
+from redemptions where order_id is not null and ($1::text is null or coupon_name = $1)
+group by order_id having count(*) > 1
 union all
 select 'every-change-is-in-the-audit', false, found || jsonb_build_object('history', history)
 from given

@@ -74,6 +74,43 @@ test.each([
     ['every-change-is-in-the-audit'],
   ],
   ['a code taken away by hand', () => sql`delete from assignments`, ['claims-have-a-code']],
+  [
+    'a use of a public code that is not recorded',
+    () => sql`update codes set redemption_count = 1 where code = 'BOOK2'`,
+    ['public-uses-within-limit'],
+  ],
+  [
+    'a person with a use too many',
+    async () => {
+      await sql`
+        insert into redemptions (code, coupon_name, user_id, ordinal)
+        values ('BOOK2', 'book', 'bob', 1), ('BOOK3', 'book', 'bob', 2)`;
+      await sql`update codes set redemption_count = 1 where code in ('BOOK2', 'BOOK3')`;
+    },
+    ['public-uses-within-limit-of-person'],
+  ],
+  [
+    'a limit that was lowered after the uses',
+    async () => {
+      await sql`update coupons set max_redemptions_per_code = 2`;
+      await sql`
+        insert into redemptions (code, coupon_name, user_id, ordinal)
+        values ('BOOK2', 'book', 'bob', 1), ('BOOK2', 'book', 'eve', 1)`;
+      await sql`update codes set redemption_count = 2 where code = 'BOOK2'`;
+      await sql`update coupons set max_redemptions_per_code = 1`;
+    },
+    ['(public-uses-within-limit)'],
+  ],
+  [
+    'an order that used a code twice',
+    async () => {
+      await sql`drop index redemptions_order_id`;
+      await sql`update redemptions set order_id = 'o'`;
+      await sql`insert into redemptions (claim_id, code, coupon_name, user_id, order_id)
+        select claim_id, code, coupon_name, user_id, order_id from redemptions`;
+    },
+    ['one-code-an-order', 'redemptions-within-limit'],
+  ],
 ])('finds %s', async (_, spoil, expected) => {
   await sql`truncate coupons, claims, code_audit, redemptions cascade`;
   await openBook('book');

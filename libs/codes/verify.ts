@@ -8,6 +8,11 @@ export const codeCheck = {
     'claims-have-a-code': 'every claim on a coupon with a book has a code',
     'assigned-codes-are-claimed': 'every code that somebody has came with a claim of that person',
     'redemptions-within-limit': 'a code was redeemed as often as it says, and not more often than it may be',
+    'public-uses-within-limit':
+      'a public code was used as often as it says, and not more often than it may be',
+    'public-uses-within-limit-of-person':
+      'nobody used the codes of a public coupon more often than it allows',
+    'one-code-an-order': 'an order used one code at most, once',
     'every-change-is-in-the-audit': 'the audit of a code begins with its assignment and ends with its state',
   },
   sql: sqlFile(import.meta.url, './verify.sql'),

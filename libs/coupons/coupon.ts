@@ -21,6 +21,7 @@ export type CouponRow = {
   per_user_limit: number;
   lock_ttl_seconds: number;
   max_redemptions_per_code: number | null;
+  public: boolean;
   discount: Discount | null;
   metadata: Record<string, unknown>;
   created_at: Date;
@@ -38,6 +39,7 @@ export const couponColumns = [
   'per_user_limit',
   'lock_ttl_seconds',
   'max_redemptions_per_code',
+  'public',
   'discount',
   'metadata',
   'created_at',
@@ -58,6 +60,7 @@ export function toCoupon(row: CouponRow & { is_over?: boolean }, claimedBy: stri
     per_user_limit: row.per_user_limit,
     lock_ttl_seconds: row.lock_ttl_seconds,
     max_redemptions_per_code: row.max_redemptions_per_code,
+    public: row.public,
     discount: row.discount,
     metadata: row.metadata,
     created_at: row.created_at.toISOString(),

@@ -14,6 +14,7 @@ export async function createCoupon(sql: Sql, input: NewCoupon): Promise<CouponRo
     per_user_limit: input.per_user_limit,
     lock_ttl_seconds: input.lock_ttl_seconds,
     max_redemptions_per_code: input.max_redemptions_per_code,
+    public: input.public,
     discount: input.discount ? sql.json(input.discount as never) : null,
     metadata: sql.json((input.metadata ?? {}) as never),
   };

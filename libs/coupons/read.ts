@@ -48,31 +48,42 @@ export type CouponStats = {
 };
 
 /**
- * The five states sum to the total. Only locked and redeemed codes are counted, each by an index of its own;
- * what was not redeemed when the coupon's window closes has expired. Error: `coupon_not_found`.
+ * The five states sum to the total. Only locked and redeemed codes are counted, each by an index of its own, and
+ * the codes of a public coupon, which count their own uses; what was not redeemed when the coupon's window closes has expired. Error: `coupon_not_found`.
  */
 export async function readStats(sql: Sql, name: string): Promise<CouponStats> {
   const [row] = await sql<Counted[]>`
     select
-      amount as total, remaining_amount as available, claimed_count as claims,
+      amount as total, remaining_amount - used_up.unheld as available, claimed_count as claims,
+      (select coalesce(sum(attempts), 0)::int8 from validation_counts where coupon_id = coupons.id) as validations,
       has_book and coalesce(ends_at <= now(), false) as has_expired,
       (select count(*) from assignments
-        where status = 'locked' and locked_until > now() and coupon_id = coupons.id) as locked,
-      (select count(*) from assignments where status = 'redeemed' and coupon_id = coupons.id) as redeemed
-    from coupons where name = ${name}`;
+        where status = 'locked' and locked_until > now() and coupon_id = coupons.id) - used_up.locked as locked,
+      case when public then used_up.codes
+        else (select count(*) from assignments where status = 'redeemed' and coupon_id = coupons.id)
+      end as redeemed
+    from coupons, lateral (
+      select count(*) as codes, count(*) filter (where assignments.code is null) as unheld,
+        count(*) filter (where locked_until > now()) as locked
+      from codes left join assignments on assignments.code = codes.code
+      where public and coupon_name = coupons.name
+        and codes.redemption_count + coalesce(assignments.redemption_count, 0) >= max_redemptions_per_code
+    ) used_up
+    where name = ${name}`;
   if (!row) throw new AppError('coupon_not_found', 'coupon not found');
   const { has_expired, ...counted } = row;
   const { total, redeemed } = counted;
   const state = has_expired
     ? { available: 0, assigned: 0, locked: 0, expired: total - redeemed }
     : { assigned: total - counted.available - counted.locked - redeemed, expired: 0 };
-  return { ...counted, ...state, validations: 0 };
+  return { ...counted, ...state };
 }
 
 type Counted = {
   total: number;
   available: number;
   claims: number;
+  validations: number;
   has_expired: boolean;
   locked: number;
   redeemed: number;

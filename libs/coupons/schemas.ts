@@ -20,13 +20,15 @@ export const nameParams = z.object({
   }),
 });
 
-/** A discount; the rules that apply it come with validations. */
+/** What an order gets off: a percentage, rounded half up to a minor unit, or minor units. Never more than the order. */
 export const discountSchema = z
   .strictObject({
     type: z.enum(['percentage', 'fixed'], { error: 'must be percentage or fixed' }),
-    value: z.number(),
-    max_amount: requiredInteger(1).optional(),
-    minimum_order_value: requiredInteger(0).optional(),
+    value: z.number().describe('A percentage above 0, at most 100, with two decimals; or minor units.'),
+    max_amount: requiredInteger(1).optional().describe('The most that an order gets off, in minor units.'),
+    minimum_order_value: requiredInteger(0)
+      .optional()
+      .describe('In minor units; the codes are not good for an order below it.'),
     currency: z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code such as EUR'),
   })
   .check(context => {
@@ -45,6 +47,7 @@ const optional = {
   lock_ttl_seconds: requiredInteger(1, 86_400),
   max_redemptions_per_code: requiredInteger(1).nullable(),
   per_user_limit: requiredInteger(1),
+  public: z.boolean({ error: 'must be true or false' }),
 };
 
 export const newCouponSchema = z
@@ -56,6 +59,7 @@ export const newCouponSchema = z
     per_user_limit: optional.per_user_limit.default(1),
     lock_ttl_seconds: optional.lock_ttl_seconds.default(300),
     max_redemptions_per_code: optional.max_redemptions_per_code.default(1),
+    public: optional.public.default(false),
     discount: discountSchema.nullish(),
     metadata: metadata().optional(),
   })
@@ -70,6 +74,7 @@ export const couponChangeSchema = z
     per_user_limit: optional.per_user_limit.optional(),
     lock_ttl_seconds: optional.lock_ttl_seconds.optional(),
     max_redemptions_per_code: optional.max_redemptions_per_code.optional(),
+    public: optional.public.optional(),
     discount: discountSchema.nullable().optional(),
     metadata: metadata().optional(),
   })
@@ -102,6 +107,11 @@ export const couponSchema = z
     per_user_limit: z.int(),
     lock_ttl_seconds: z.int(),
     max_redemptions_per_code: z.int().nullable().describe('null: without limit.'),
+    public: z
+      .boolean()
+      .describe(
+        'Whether anybody may use its codes, each max_redemptions_per_code times and each person per_user_limit times.',
+      ),
     discount: discountSchema.nullable(),
     metadata: z.record(z.string(), z.unknown()),
     created_at: z.iso.datetime(),

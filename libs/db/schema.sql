@@ -16,6 +16,35 @@ create table assignments (
   constraint assignments_status_check CHECK ((status = ANY (ARRAY['assigned'::text, 'locked'::text, 'redeemed'::text])))
 ) with (fillfactor=90);
 
+create table bookings (
+  reference text not null,
+  payment_id text not null,
+  reservation_id uuid not null,
+  event_id uuid not null,
+  sequence bigint not null generated always as identity,
+  user_id text not null,
+  seats jsonb not null,
+  amount bigint not null,
+  currency text not null,
+  status text not null,
+  refunded_amount bigint not null default 0,
+  refunding_amount bigint not null default 0,
+  metadata jsonb,
+  created_at timestamp with time zone not null default now(),
+  confirmed_at timestamp with time zone,
+  canceled_at timestamp with time zone,
+  constraint bookings_amount_check CHECK ((amount >= 0)),
+  constraint bookings_check CHECK (((refunded_amount + refunding_amount) <= amount)),
+  constraint bookings_check1 CHECK (((status = ANY (ARRAY['pending'::text, 'failed'::text])) OR (confirmed_at IS NOT NULL))),
+  constraint bookings_check2 CHECK (((status = 'canceled'::text) = (canceled_at IS NOT NULL))),
+  constraint bookings_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payments(id),
+  constraint bookings_payment_id_key UNIQUE (payment_id),
+  constraint bookings_pkey PRIMARY KEY (reference),
+  constraint bookings_refunded_amount_check CHECK ((refunded_amount >= 0)),
+  constraint bookings_refunding_amount_check CHECK ((refunding_amount >= 0)),
+  constraint bookings_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'confirmed'::text, 'canceled'::text, 'failed'::text])))
+);
+
 create table claimline_migrations (
   version integer not null,
   name text not null,
@@ -79,8 +108,10 @@ create table codes (
   created_at timestamp with time zone not null default now(),
   code text not null,
   coupon_name text not null,
+  redemption_count integer not null default 0,
   constraint codes_code_check CHECK ((code ~ '^[!-`{-~]{1,64}$'::text)),
-  constraint codes_pkey PRIMARY KEY (code)
+  constraint codes_pkey PRIMARY KEY (code),
+  constraint codes_redemption_count_check CHECK ((redemption_count >= 0))
 ) with (autovacuum_vacuum_insert_scale_factor=0.01);
 
 create table coupons (
@@ -104,8 +135,10 @@ create table coupons (
   updated_at timestamp with time zone not null default now(),
   has_book boolean not null default false,
   book_position double precision not null default 0,
+  public boolean not null default false,
   constraint coupons_amount_check CHECK (((amount >= 1) OR (has_book AND (amount = 0)))),
   constraint coupons_check CHECK ((ends_at > starts_at)),
+  constraint coupons_discount_check CHECK (((discount IS NULL) OR is_discount(discount))),
   constraint coupons_id_key UNIQUE (id),
   constraint coupons_lock_ttl_seconds_check CHECK ((lock_ttl_seconds >= 1)),
   constraint coupons_max_redemptions_per_code_check CHECK ((max_redemptions_per_code >= 1)),
@@ -114,6 +147,25 @@ create table coupons (
   constraint coupons_pkey PRIMARY KEY (name),
   constraint coupons_remaining_amount_check CHECK ((remaining_amount >= 0)),
   constraint coupons_status_check CHECK ((status = ANY (ARRAY['active'::text, 'paused'::text, 'ended'::text])))
+) with (fillfactor=50);
+
+create table events (
+  id uuid not null default gen_random_uuid(),
+  name text not null,
+  venue text,
+  starts_at timestamp with time zone not null,
+  on_sale_at timestamp with time zone,
+  reservation_ttl_seconds integer not null default 600,
+  is_canceled boolean not null default false,
+  currency text,
+  metadata jsonb not null default '{}'::jsonb,
+  revision bigint not null default 1,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint events_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint events_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255))),
+  constraint events_pkey PRIMARY KEY (id),
+  constraint events_reservation_ttl_seconds_check CHECK ((reservation_ttl_seconds >= 1))
 ) with (fillfactor=50);
 
 create table idempotency_keys (
@@ -149,6 +201,46 @@ create table lanes (
   constraint lanes_pkey PRIMARY KEY (lane)
 ) with (fillfactor=50);
 
+create table mock_charges (
+  id text not null,
+  amount bigint not null,
+  currency text not null,
+  refunded_amount bigint not null default 0,
+  token text,
+  status text not null default 'open'::text,
+  reason text,
+  settles_at timestamp with time zone,
+  settles_as text,
+  notify_url text,
+  created_at timestamp with time zone not null default now(),
+  constraint mock_charges_check CHECK (((refunded_amount >= 0) AND (refunded_amount <= amount))),
+  constraint mock_charges_pkey PRIMARY KEY (id),
+  constraint mock_charges_settles_as_check CHECK ((settles_as = ANY (ARRAY['succeeded'::text, 'failed'::text]))),
+  constraint mock_charges_status_check CHECK ((status = ANY (ARRAY['open'::text, 'pending'::text, 'succeeded'::text, 'failed'::text])))
+);
+
+create table mock_refunds (
+  id text not null,
+  charge_id text not null,
+  amount bigint not null,
+  status text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint mock_refunds_charge_id_fkey FOREIGN KEY (charge_id) REFERENCES mock_charges(id),
+  constraint mock_refunds_pkey PRIMARY KEY (id),
+  constraint mock_refunds_status_check CHECK ((status = ANY (ARRAY['succeeded'::text, 'failed'::text])))
+);
+
+create table mock_webhooks (
+  id text not null default ('evt_'::text || gen_random_uuid()),
+  url text not null,
+  type text not null,
+  charge_id text not null,
+  tries integer not null default 0,
+  due_at timestamp with time zone not null default now(),
+  created_at timestamp with time zone not null default now(),
+  constraint mock_webhooks_pkey PRIMARY KEY (id)
+);
+
 create table outbox (
   id bigint not null generated always as identity,
   key uuid not null default gen_random_uuid(),
@@ -168,9 +260,45 @@ create table outbox (
   constraint outbox_type_check CHECK ((type = ANY (ARRAY['code.redeemed'::text, 'reservation.held'::text, 'reservation.expired'::text, 'booking.confirmed'::text, 'booking.canceled'::text, 'booking.refunded'::text, 'endpoint.disabled'::text])))
 );
 
+create table payment_notices (
+  provider text not null,
+  notice_id text not null,
+  type text not null,
+  payment_id text,
+  received_at timestamp with time zone not null default now(),
+  applied_at timestamp with time zone,
+  constraint payment_notices_pkey PRIMARY KEY (provider, notice_id)
+);
+
+create table payments (
+  id text not null,
+  reservation_id uuid not null,
+  provider text not null,
+  charge_id text,
+  amount bigint not null,
+  currency text not null,
+  status text not null default 'preparing'::text,
+  reason text,
+  reference text not null,
+  runs integer not null default 1,
+  due_at timestamp with time zone,
+  pending_until timestamp with time zone,
+  metadata jsonb,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint payments_amount_check CHECK ((amount >= 0)),
+  constraint payments_check CHECK (((due_at IS NULL) = (status = ANY (ARRAY['booked'::text, 'undone'::text, 'failed'::text])))),
+  constraint payments_check1 CHECK (((status <> 'pending'::text) OR (pending_until IS NOT NULL))),
+  constraint payments_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint payments_pkey PRIMARY KEY (id),
+  constraint payments_provider_charge_id_key UNIQUE (provider, charge_id),
+  constraint payments_reference_key UNIQUE (reference),
+  constraint payments_status_check CHECK ((status = ANY (ARRAY['preparing'::text, 'charging'::text, 'pending'::text, 'booked'::text, 'undone'::text, 'failed'::text])))
+) with (fillfactor=70);
+
 create table redemptions (
   id bigint not null generated always as identity,
-  claim_id bigint not null,
+  claim_id bigint,
   created_at timestamp with time zone not null default now(),
   order_value bigint,
   discount_amount bigint,
@@ -178,8 +306,31 @@ create table redemptions (
   coupon_name text not null,
   user_id text not null,
   order_id text,
+  coupon_id uuid,
+  ordinal integer,
+  constraint redemptions_ordinal_check CHECK ((ordinal >= 1)),
   constraint redemptions_pkey PRIMARY KEY (id)
 );
+
+create table refunds (
+  id text not null,
+  payment_id text not null,
+  amount bigint not null,
+  why text not null,
+  status text not null default 'pending'::text,
+  provider_refund_id text,
+  reason text,
+  runs integer not null default 1,
+  due_at timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  settled_at timestamp with time zone,
+  constraint refunds_amount_check CHECK ((amount >= 0)),
+  constraint refunds_check CHECK (((due_at IS NOT NULL) = (status = 'pending'::text))),
+  constraint refunds_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payments(id),
+  constraint refunds_pkey PRIMARY KEY (id),
+  constraint refunds_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'succeeded'::text, 'failed'::text]))),
+  constraint refunds_why_check CHECK ((why = ANY (ARRAY['undo'::text, 'request'::text])))
+) with (fillfactor=70);
 
 create table refusals (
   ticket text not null,
@@ -191,6 +342,111 @@ create table refusals (
   constraint refusals_pkey PRIMARY KEY (ticket)
 );
 
+create table reservation_refusals (
+  ticket text not null,
+  event_id uuid not null,
+  user_id text not null,
+  reason text not null,
+  seats jsonb,
+  decided_at timestamp with time zone not null default now(),
+  constraint reservation_refusals_pkey PRIMARY KEY (ticket)
+);
+
+create table reservations (
+  id uuid not null default gen_random_uuid(),
+  sequence bigint not null generated always as identity,
+  event_id uuid not null,
+  user_id text not null,
+  ticket text,
+  seats jsonb not null,
+  seat_count integer not null,
+  amount bigint not null,
+  currency text not null,
+  status text not null default 'active'::text,
+  expires_at timestamp with time zone not null,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint reservations_amount_check CHECK ((amount >= 0)),
+  constraint reservations_event_id_fkey FOREIGN KEY (event_id) REFERENCES events(id) ON DELETE CASCADE,
+  constraint reservations_pkey PRIMARY KEY (id),
+  constraint reservations_seat_count_check CHECK ((seat_count >= 1)),
+  constraint reservations_sequence_key UNIQUE (sequence),
+  constraint reservations_status_check CHECK ((status = ANY (ARRAY['active'::text, 'booked'::text, 'expired'::text, 'canceled'::text]))),
+  constraint reservations_ticket_key UNIQUE (ticket),
+  constraint reservations_user_id_check CHECK (((char_length(user_id) >= 1) AND (char_length(user_id) <= 255)))
+);
+
+create table seats (
+  id bigint not null generated always as identity,
+  event_id uuid not null,
+  number text not null,
+  section text not null default ''::text,
+  row_name text not null default ''::text,
+  place integer not null default 0,
+  type text not null default 'standard'::text,
+  price bigint not null,
+  currency text not null,
+  status text not null default 'available'::text,
+  version integer not null default 1,
+  reservation_id uuid,
+  held_until timestamp with time zone,
+  constraint seats_check CHECK (((status = ANY (ARRAY['held'::text, 'booked'::text])) = (reservation_id IS NOT NULL))),
+  constraint seats_check1 CHECK (((status = 'held'::text) = (held_until IS NOT NULL))),
+  constraint seats_event_id_fkey FOREIGN KEY (event_id) REFERENCES events(id) ON DELETE CASCADE,
+  constraint seats_event_id_number_key UNIQUE (event_id, number),
+  constraint seats_number_check CHECK (((char_length(number) >= 1) AND (char_length(number) <= 64))),
+  constraint seats_pkey PRIMARY KEY (id),
+  constraint seats_price_check CHECK ((price >= 0)),
+  constraint seats_status_check CHECK ((status = ANY (ARRAY['available'::text, 'held'::text, 'booked'::text, 'blocked'::text])))
+) with (fillfactor=70);
+
+create table validation_counts (
+  coupon_id uuid not null,
+  bucket smallint not null,
+  reason text not null,
+  min_us integer not null,
+  max_us integer not null,
+  total_us bigint not null,
+  attempts bigint not null,
+  removed bigint not null default 0,
+  constraint validation_counts_pkey PRIMARY KEY (coupon_id, reason, bucket)
+) with (fillfactor=70);
+
+create table validation_dead_letters (
+  id uuid not null,
+  created_at timestamp with time zone not null default now(),
+  attempts integer not null,
+  error text not null,
+  rows text not null,
+  constraint validation_dead_letters_pkey PRIMARY KEY (id)
+);
+
+create table validation_writers (
+  id uuid not null,
+  batches bigint not null,
+  written_at timestamp with time zone not null default now(),
+  constraint validation_writers_pkey PRIMARY KEY (id)
+) with (fillfactor=50);
+
+create table validations (
+  id bigint not null generated always as identity,
+  created_at timestamp with time zone not null,
+  order_value bigint not null,
+  discount_amount bigint,
+  final_amount bigint,
+  coupon_id uuid,
+  response_us integer not null,
+  valid boolean generated always as ((reason IS NULL)) stored,
+  reason text,
+  code text not null,
+  coupon_name text,
+  user_id text not null,
+  order_id text,
+  address text,
+  agent text,
+  constraint validations_pkey PRIMARY KEY (id)
+);
+
 create table webhook_attempts (
   id bigint not null generated always as identity,
   message bigint not null,
@@ -198,6 +454,7 @@ create table webhook_attempts (
   number integer not null,
   status_code integer,
   duration_ms integer not null,
+  has_succeeded boolean not null,
   lane text collate "C" not null,
   reason text not null,
   error text,
@@ -280,29 +537,83 @@ CREATE INDEX assignments_locked_until ON public.assignments USING btree (locked_
 
 CREATE INDEX assignments_redeemed ON public.assignments USING btree (coupon_id) WHERE (status = 'redeemed'::text);
 
+CREATE INDEX bookings_of_a_user ON public.bookings USING btree (user_id, sequence DESC);
+
+CREATE INDEX bookings_of_an_event ON public.bookings USING btree (event_id);
+
+CREATE UNIQUE INDEX bookings_one_of_a_reservation ON public.bookings USING btree (reservation_id) WHERE (status = ANY (ARRAY['pending'::text, 'confirmed'::text]));
+
+CREATE INDEX code_audit_public ON public.code_audit USING btree (code, id) WHERE (claim_id = 0);
+
 CREATE INDEX code_runs_running ON public.code_runs USING btree (leased_until) WHERE (status = 'running'::text);
 
 CREATE INDEX codes_by_code ON public.codes USING btree (coupon_name, code);
 
 CREATE INDEX codes_by_random_key ON public.codes USING btree (coupon_name, random_key) INCLUDE (code);
 
+CREATE INDEX events_starts_at ON public.events USING btree (starts_at, id);
+
 CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING btree (created_at);
+
+CREATE INDEX mock_refunds_of_a_charge ON public.mock_refunds USING btree (charge_id);
+
+CREATE INDEX mock_webhooks_due ON public.mock_webhooks USING btree (due_at);
+
+CREATE INDEX payment_notices_received ON public.payment_notices USING btree (received_at);
+
+CREATE INDEX payments_due ON public.payments USING btree (due_at) WHERE (due_at IS NOT NULL);
+
+CREATE INDEX payments_of_a_reservation ON public.payments USING btree (reservation_id);
+
+CREATE UNIQUE INDEX payments_one_of_a_reservation ON public.payments USING btree (reservation_id) WHERE (status = ANY (ARRAY['preparing'::text, 'charging'::text, 'pending'::text, 'booked'::text]));
+
+CREATE INDEX redemptions_coupon ON public.redemptions USING btree (coupon_id, id);
 
 CREATE UNIQUE INDEX redemptions_order_id ON public.redemptions USING btree (order_id) WHERE (order_id IS NOT NULL);
 
+CREATE UNIQUE INDEX redemptions_person ON public.redemptions USING btree (coupon_id, user_id, ordinal) WHERE (ordinal IS NOT NULL);
+
+CREATE INDEX redemptions_user ON public.redemptions USING btree (user_id, id);
+
+CREATE INDEX refunds_due ON public.refunds USING btree (due_at) WHERE (due_at IS NOT NULL);
+
+CREATE INDEX refunds_of_a_payment ON public.refunds USING btree (payment_id);
+
+CREATE UNIQUE INDEX refunds_one_undo ON public.refunds USING btree (payment_id) WHERE (why = 'undo'::text);
+
 CREATE INDEX refusals_decided_at ON public.refusals USING btree (decided_at);
+
+CREATE INDEX reservation_refusals_decided_at ON public.reservation_refusals USING btree (decided_at);
+
+CREATE INDEX reservations_event ON public.reservations USING btree (event_id, status);
+
+CREATE INDEX reservations_lapsing ON public.reservations USING btree (expires_at) WHERE (status = 'active'::text);
+
+CREATE INDEX reservations_user ON public.reservations USING btree (user_id, sequence);
+
+CREATE INDEX seats_left ON public.seats USING btree (event_id, held_until) WHERE (status = ANY (ARRAY['available'::text, 'held'::text]));
+
+CREATE INDEX seats_reservation ON public.seats USING btree (reservation_id) WHERE (reservation_id IS NOT NULL);
+
+CREATE INDEX validations_by_coupon ON public.validations USING btree (coupon_id, ((- id))) WHERE (coupon_id IS NOT NULL);
+
+CREATE INDEX validations_by_user ON public.validations USING btree (user_id, ((- id)));
 
 CREATE INDEX webhook_attempts_by_lane ON public.webhook_attempts USING btree (lane, id);
 
 CREATE INDEX webhook_attempts_by_message ON public.webhook_attempts USING btree (message);
 
+CREATE INDEX webhook_attempts_failed ON public.webhook_attempts USING btree (lane, id) WHERE (NOT has_succeeded);
+
 CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (lane, due_at) WHERE (status = 'pending'::text);
 
-CREATE INDEX webhook_deliveries_exhausted ON public.webhook_deliveries USING btree (lane, message) WHERE (status = 'exhausted'::text);
+CREATE INDEX webhook_deliveries_exhausted ON public.webhook_deliveries USING btree (message) WHERE (status = 'exhausted'::text);
+
+CREATE INDEX webhook_deliveries_exhausted_by_lane ON public.webhook_deliveries USING btree (lane) WHERE (status = 'exhausted'::text);
 
 CREATE INDEX webhook_deliveries_queued ON public.webhook_deliveries USING btree (lane) WHERE is_queued;
 
-CREATE INDEX webhook_messages_created_at ON public.webhook_messages USING btree (created_at);
+CREATE INDEX webhook_messages_created_at ON public.webhook_messages USING btree (created_at, "position");
 
 CREATE OR REPLACE FUNCTION public.assignments_after_delete()
  RETURNS trigger
@@ -328,6 +639,44 @@ begin
   delete from assignments;
   return null;
 end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.book_seats(reservation uuid)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+declare
+  held reservations;
+  whole bigint;
+begin
+  select * into held from reservations where id = reservation for update;
+  if not found then return 'unknown'; end if;
+  if held.status = 'booked' then return 'same'; end if;
+  if held.status = 'canceled' or exists (select from events where id = held.event_id and is_canceled) then
+    return 'canceled';
+  end if;
+  perform from seats where reservation_id = reservation and status = 'held' order by id for update;
+  get diagnostics whole = row_count;
+  if held.status <> 'active' or whole <> held.seat_count then return 'lapsed'; end if;
+  update seats set status = 'booked', held_until = null, version = version + 1 where reservation_id = reservation;
+  update reservations set status = 'booked', updated_at = now() where id = reservation;
+  return 'ok';
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.booking_told(booking bookings)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select jsonb_build_object(
+    'reference', booking.reference,
+    'reservation_id', 'rsv_' || replace(booking.reservation_id::text, '-', ''),
+    'event_id', 'evt_' || replace(booking.event_id::text, '-', ''),
+    'user_id', booking.user_id, 'seats', booking.seats, 'amount', booking.amount, 'currency', booking.currency,
+    'status', booking.status, 'refunded_amount', booking.refunded_amount
+  )
+$function$
 ;
 
 CREATE OR REPLACE FUNCTION public.claims_after_delete()
@@ -522,14 +871,16 @@ CREATE OR REPLACE FUNCTION public.discount_amount(discount jsonb, order_value bi
  LANGUAGE sql
  IMMUTABLE
 AS $function$
-  select least(
-    order_value,
-    (discount ->> 'max_amount')::bigint,
-    case discount ->> 'type'
-      when 'percentage' then floor(order_value * (discount ->> 'value')::numeric / 100 + 0.5)::bigint
-      when 'fixed' then (discount ->> 'value')::bigint
-    end
-  )
+  select case when discount is not null and order_value is not null then
+    least(
+      order_value,
+      (discount ->> 'max_amount')::bigint,
+      case discount ->> 'type'
+        when 'percentage' then floor(order_value * (discount ->> 'value')::numeric / 100 + 0.5)::bigint
+        when 'fixed' then (discount ->> 'value')::bigint
+      end
+    )
+  end
 $function$
 ;
 
@@ -541,11 +892,103 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.events_after_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_notify('claimline_events', coalesce(old.id, new.id)::text);
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.events_and_seats_after_truncate()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_notify('claimline_events', '');
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.extend_hold(reservation uuid, seconds integer)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+declare
+  held reservations;
+begin
+  select * into held from reservations where id = reservation for update;
+  if not found then return 'unknown'; end if;
+  if held.status = 'expired' or (held.status = 'active' and held.expires_at <= now()) then return 'lapsed'; end if;
+  if held.status <> 'active' then return held.status; end if;
+  if held.expires_at >= now() + seconds * interval '1 s' then return 'ok'; end if;
+  update reservations set expires_at = now() + seconds * interval '1 s', updated_at = now() where id = reservation;
+  perform from seats where reservation_id = reservation order by id for update;
+  update seats set held_until = now() + seconds * interval '1 s', version = version + 1
+    where reservation_id = reservation and status = 'held';
+  return 'ok';
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.give_back_seats(reservation uuid)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+declare
+  booked reservations;
+begin
+  select * into booked from reservations where id = reservation for update;
+  if not found then return 'unknown'; end if;
+  if booked.status = 'canceled' then return 'same'; end if;
+  if booked.status <> 'booked' then
+    return case when booked.status = 'active' and booked.expires_at > now() then 'active' else 'lapsed' end;
+  end if;
+  perform from seats where reservation_id = reservation order by id for update;
+  update seats set status = 'available', reservation_id = null, version = version + 1
+    where reservation_id = reservation;
+  update reservations set status = 'canceled', updated_at = now() where id = reservation;
+  return 'ok';
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.is_discount(discount jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select coalesce(
+    jsonb_typeof(discount) = 'object'
+    and discount ->> 'currency' ~ '^[A-Z]{3}$'
+    and jsonb_typeof(discount -> 'value') = 'number'
+    and case discount ->> 'type'
+      when 'percentage' then (discount ->> 'value') ~ '^\d{1,3}(\.\d{1,2}0*)?$'
+        and (discount ->> 'value')::numeric > 0 and (discount ->> 'value')::numeric <= 100
+      when 'fixed' then (discount ->> 'value') ~ '^[1-9]\d{0,9}$'
+    end
+    and coalesce(jsonb_typeof(discount -> 'max_amount'), 'number') = 'number'
+    and coalesce(discount ->> 'max_amount', '1') ~ '^[1-9]\d{0,9}$'
+    and coalesce(jsonb_typeof(discount -> 'minimum_order_value'), 'number') = 'number'
+    and coalesce(discount ->> 'minimum_order_value', '0') ~ '^\d{1,10}$',
+    false
+  )
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.notify_coupon_changed(name text)
  RETURNS void
  LANGUAGE sql
 AS $function$
   select pg_notify('claimline_coupons', name);
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.notify_seats_changed(event uuid, changed json)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+  select pg_notify('claimline_seats', json_strip_nulls(json_build_object('event', event, 'seats', changed))::text);
 $function$
 ;
 
@@ -559,6 +1002,68 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.redemptions_before_insert()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  select id into new.coupon_id from coupons where name = new.coupon_name;
+  return new;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.release_hold(reservation uuid)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+declare
+  held reservations;
+begin
+  select * into held from reservations where id = reservation for update;
+  if not found then return 'unknown'; end if;
+  if held.status = 'booked' then return 'booked'; end if;
+  if held.status <> 'active' then return 'same'; end if;
+  perform from seats where reservation_id = reservation order by id for update;
+  update seats set status = 'available', reservation_id = null, held_until = null, version = version + 1
+    where reservation_id = reservation;
+  update reservations set status = 'canceled', updated_at = now() where id = reservation;
+  return 'ok';
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.seats_after_insert_or_delete()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform notify_seats_changed(event_id, null) from (select distinct event_id from touched) events;
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.seats_after_update()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform notify_seats_changed(event_id, parts.changed)
+  from (
+    select event_id, part, json_agg(change order by id) as changed
+    from (
+      select event_id, id, change,
+        (sum(octet_length(change::text)) over (partition by event_id order by id))::int / 6000 as part
+      from (
+        select event_id, id,
+          json_build_array(number, status, version, floor(extract(epoch from held_until) * 1000)) as change
+        from now_so
+      ) each_seat
+    ) sized
+    group by event_id, part
+  ) parts;
+  return null;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION public.utc(instant timestamp with time zone)
  RETURNS text
  LANGUAGE sql
@@ -568,14 +1073,23 @@ AS $function$
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION public.webhook_endpoints_after_delete()
+CREATE OR REPLACE FUNCTION public.validation_bucket(response_us integer)
+ RETURNS smallint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  select floor(2 * ln(greatest(response_us, 1)::double precision) / ln(2::double precision) + 1e-9)::smallint
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.webhook_endpoints_after_enable()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$
 begin
-  delete from webhook_deliveries where lane = old.id;
-  delete from webhook_attempts where lane = old.id;
-  delete from webhook_lanes where lane = old.id;
+  update webhook_lanes
+    set open_until = null, failing_since = null, failures = 0, window_attempts = 0, window_failures = 0
+    where lane = new.id;
   return null;
 end $function$
 ;
@@ -588,6 +1102,26 @@ AS $function$
   select coalesce(array_agg(secret ->> 'sealed' order by place), '{}')
   from jsonb_array_elements(secrets) with ordinality as listed(secret, place)
   where secret ->> 'until' is null or (secret ->> 'until')::timestamptz > now()
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.webhook_secrets_rotated(secrets jsonb, sealed text, grace_seconds integer, most integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select jsonb_build_array(jsonb_build_object('sealed', sealed, 'until', null)) || coalesce(
+    jsonb_agg(jsonb_build_object('sealed', secret ->> 'sealed', 'until', until) order by place)
+      filter (where until > now()),
+    '[]'
+  )
+  from (
+    select secret, place, least((secret ->> 'until')::timestamptz, now() + grace_seconds * interval '1 second') as until
+    from jsonb_array_elements(secrets) with ordinality as listed(secret, place)
+    where secret ->> 'until' is null or (secret ->> 'until')::timestamptz > now()
+    order by place
+    limit most - 1
+  ) before
 $function$
 ;
 
@@ -634,13 +1168,35 @@ CREATE TRIGGER coupons_inserted BEFORE INSERT ON public.coupons FOR EACH ROW EXE
 
 CREATE TRIGGER coupons_truncated AFTER TRUNCATE ON public.coupons FOR EACH STATEMENT EXECUTE FUNCTION coupons_after_truncate();
 
+CREATE TRIGGER events_changed AFTER UPDATE ON public.events FOR EACH ROW WHEN ((((((old.name IS DISTINCT FROM new.name) OR (old.starts_at IS DISTINCT FROM new.starts_at)) OR (old.on_sale_at IS DISTINCT FROM new.on_sale_at)) OR (old.is_canceled IS DISTINCT FROM new.is_canceled)) OR (old.reservation_ttl_seconds IS DISTINCT FROM new.reservation_ttl_seconds))) EXECUTE FUNCTION events_after_change();
+
+CREATE TRIGGER events_deleted AFTER DELETE ON public.events FOR EACH ROW EXECUTE FUNCTION events_after_change();
+
+CREATE TRIGGER events_inserted AFTER INSERT ON public.events FOR EACH ROW EXECUTE FUNCTION events_after_change();
+
+CREATE TRIGGER events_truncated AFTER TRUNCATE ON public.events FOR EACH STATEMENT EXECUTE FUNCTION events_and_seats_after_truncate();
+
 CREATE TRIGGER outbox_filled AFTER INSERT ON public.outbox FOR EACH ROW EXECUTE FUNCTION outbox_after_insert();
 
-CREATE TRIGGER webhook_endpoints_deleted AFTER DELETE ON public.webhook_endpoints FOR EACH ROW EXECUTE FUNCTION webhook_endpoints_after_delete();
+CREATE TRIGGER redemptions_inserted BEFORE INSERT ON public.redemptions FOR EACH ROW WHEN ((new.coupon_id IS NULL)) EXECUTE FUNCTION redemptions_before_insert();
+
+CREATE TRIGGER seats_added AFTER INSERT ON public.seats REFERENCING NEW TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION seats_after_insert_or_delete();
+
+CREATE TRIGGER seats_changed AFTER UPDATE ON public.seats REFERENCING NEW TABLE AS now_so FOR EACH STATEMENT EXECUTE FUNCTION seats_after_update();
+
+CREATE TRIGGER seats_removed AFTER DELETE ON public.seats REFERENCING OLD TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION seats_after_insert_or_delete();
+
+CREATE TRIGGER seats_truncated AFTER TRUNCATE ON public.seats FOR EACH STATEMENT EXECUTE FUNCTION events_and_seats_after_truncate();
+
+CREATE TRIGGER webhook_endpoints_enabled AFTER UPDATE ON public.webhook_endpoints FOR EACH ROW WHEN (((old.status = 'disabled'::text) AND (new.status = 'enabled'::text))) EXECUTE FUNCTION webhook_endpoints_after_enable();
 
 comment on table public.assignments is 'Codes that left their book: a claim has one code at most, and a code one claim.';
 
 comment on column public.assignments.lock_session is 'Which of the owner''s sessions holds the lock; null when it named none.';
+
+comment on column public.bookings.refunding_amount is 'Of it, what the provider was asked to give back and has not answered for.';
+
+comment on column public.bookings.seats is 'As they were sold, in the order in which they were held.';
 
 comment on table public.claims is 'A row is a grant. Only the settle statement writes here.';
 
@@ -650,15 +1206,23 @@ comment on column public.claims.sequence is 'The place in the coupon''s order of
 
 comment on table public.code_audit is 'Every change of a code, written by the statement that made it, and kept for ever. By claim and not by code, since claims come in order: that halves what writing it costs.';
 
+comment on column public.code_audit.claim_id is '0 for a use of a public code.';
+
 comment on table public.codes is 'Printable ASCII without lower case letters and spaces, unique over all books.';
 
 comment on column public.codes.coupon_name is 'A coupon''s name, which triggers see to: with a foreign key nobody could truncate claims and coupons by hand.';
+
+comment on column public.codes.redemption_count is 'Uses of a public code; those of a personal one are counted by its assignment.';
 
 comment on column public.coupons.book_position is 'random_key of the code that left the book last.';
 
 comment on column public.coupons.claimed_count is 'Rows of this coupon in claims: granted_count less what was deleted by hand.';
 
 comment on column public.coupons.granted_count is 'The sequence number of the newest claim.';
+
+comment on column public.coupons.public is 'Anybody may use its codes, each max_redemptions_per_code times and each person per_user_limit times in all.';
+
+comment on column public.events.currency is 'Of all its seats; the first ones set it.';
 
 comment on column public.idempotency_keys.caller is 'A digest of the credentials, or empty without any.';
 
@@ -676,9 +1240,45 @@ comment on column public.outbox.key is 'The messages'' ids are made of it and of
 
 comment on column public.outbox.outcomes is 'Of a settle: its outcomes, as in its notification. In place of type and data.';
 
+comment on table public.payment_notices is 'Webhooks of providers. One that was applied does nothing when it comes again.';
+
+comment on column public.payments.charge_id is 'The provider''s id of the charge, stored before it can take money.';
+
+comment on column public.payments.reference is 'What the booking will be called by.';
+
+comment on column public.payments.runs is 'How often somebody has taken it up.';
+
 comment on table public.redemptions is 'Every use of a code; money in minor units.';
 
+comment on column public.redemptions.claim_id is 'Null for a use of a public code.';
+
+comment on column public.redemptions.ordinal is 'The how-manieth use of this person of this coupon''s public codes, from 1; null for a use of a personal code.';
+
+comment on column public.refunds.why is 'undo: the charge came to no booking; request: somebody asked for it.';
+
 comment on table public.refusals is 'Tickets that ended without a claim; kept for a while so that they can be read.';
+
+comment on table public.reservation_refusals is 'Tickets that ended without a reservation; kept for a while so that they can be read.';
+
+comment on column public.reservations.seats is 'As they were when they were held, with their prices; which rows it holds is said by seats.reservation_id.';
+
+comment on column public.seats.place is 'Where it is in its row, in the order in which the row was filled: neighbors are one apart.';
+
+comment on table public.validation_counts is 'Attempts since the coupon was created, by reason (empty when valid) and response time.';
+
+comment on column public.validation_counts.bucket is 'validation_bucket of the response time.';
+
+comment on column public.validation_counts.removed is 'Attempts that are counted, and no longer in the log.';
+
+comment on column public.validation_dead_letters.rows is 'The attempts as JSON, oldest first; a text, so that nothing in it can be refused.';
+
+comment on column public.validation_writers.batches is 'The number of the last batch that this process wrote or put aside.';
+
+comment on table public.validations is 'Every validation that was answered; money in minor units, reason null when valid.';
+
+comment on column public.validations.created_at is 'When it was answered, by this database''s clock as the process knew it.';
+
+comment on column public.validations.id is 'The order in which attempts were written; of one process, in which they were answered.';
 
 comment on table public.webhook_attempts is 'Every try to deliver, and what came of it.';
 

@@ -30,6 +30,11 @@ export async function readJson(c: Context<Env>, limitBytes: number = bodyLimits.
   }
 }
 
+/** The request's body as it was sent, for what is signed as a whole. Error: 413 over the limit. */
+export function readRaw(c: Context<Env>, limitBytes: number = bodyLimits.jsonBytes): Promise<Buffer> {
+  return readBytes(c.env.incoming, limitBytes);
+}
+
 /**
  * Reads Node's request directly: a size limit costs nothing that way, chunked or not. Errors are made
  * only when there is one; every request ends with a `close`.

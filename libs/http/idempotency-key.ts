@@ -43,14 +43,20 @@ export function isKeyed(c: Context<Env>): boolean {
  */
 export function readKeyedRequest(c: Context<Env>, route: string, parts: unknown[]): KeyedRequest {
   const key = parseKey(header(c, 'idempotency-key') ?? '');
-  if (key === null) {
-    const message = `must be 1 to ${keyLimits.lengthMost} visible characters`;
-    throw new AppError('invalid_request', `invalid request: ${NAME} ${message}`, {
-      errors: [{ path: NAME, message }],
-    });
-  }
+  if (key === null) throw badKey(`must be 1 to ${keyLimits.lengthMost} visible characters`);
   const fingerprint = createHash('sha256').update(JSON.stringify(parts, sortFields)).digest();
   return { caller: callerOf(c), route, key, fingerprint };
+}
+
+/** A refusal of a request without the key that its call asks for. */
+export function keyMissing(): AppError {
+  return badKey('is required');
+}
+
+function badKey(message: string): AppError {
+  return new AppError('invalid_request', `invalid request: ${NAME} ${message}`, {
+    errors: [{ path: NAME, message }],
+  });
 }
 
 /** A key as it stands, or as the quoted string that the draft of its standard wants; null when it is neither. */

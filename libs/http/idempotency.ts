@@ -32,10 +32,15 @@ export const idempotencyLimits = {
  *   known by (a ticket, a charge's key) is fixed and stored before it begins. When the process dies, the
  *   next request runs the handler again after the lease, and the handler finds by the reference what
  *   was done. Two runs at once must come to the same. `waitMs` is how long the work waits by intent.
+ *   `isRequired`: a request without a key is refused.
  */
 export type Idempotent<Input> =
   | 'transaction'
-  | { reference: (input: Input) => Promise<string | null>; waitMs: (input: Input) => number };
+  | {
+      reference: (input: Input) => Promise<string | null>;
+      waitMs: (input: Input) => number;
+      isRequired?: boolean;
+    };
 
 /** What a handler runs with: where to write, and which run of its work it is where that goes by reference. */
 export type Means = { sql: Sql; run: Run | undefined };

@@ -19,6 +19,10 @@ const problemSchema = z
       .describe('Every wrong field.'),
     ticket: z.string().optional().describe('With `already_claimed`: the ticket of the claim that is held.'),
     locked_until: z.iso.datetime().optional().describe('With `code_locked`.'),
+    seats: z
+      .array(z.string())
+      .optional()
+      .describe('With `seat_taken`, `stale_seat` and `seat_not_found`: the numbers of the seats.'),
     redeemed_at: z.iso.datetime().optional().describe('With `code_redeemed`.'),
     created: z.int().optional().describe('With `codes_exhausted`: how many there are after all.'),
     skipped: z.int().optional().describe('With `codes_exhausted`: how many were drawn that existed already.'),

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { readJson } from './body.ts';
 import { parseFields } from './fields.ts';
 import type { Idempotency, Idempotent, Means } from './idempotency.ts';
-import { type AnswerSeal, isKeyed, keyLimits, readKeyedRequest } from './idempotency-key.ts';
+import { type AnswerSeal, isKeyed, keyLimits, keyMissing, readKeyedRequest } from './idempotency-key.ts';
 import { beforeTurningAway, type Load, overloadedProblem } from './load.ts';
 import { problemResponse, replyProblem } from './problem.ts';
 import { type Env, header } from './scope.ts';
@@ -146,7 +146,10 @@ export function createRouter(around: Around) {
       // Counted from here, so that who is slow to send a body takes nobody's place.
       if (!load.enter(kind)) return turnAway(c);
       try {
-        if (idempotent === undefined || isStream || !isKeyed(c)) return await handle(input);
+        if (idempotent === undefined || isStream || !isKeyed(c)) {
+          if (needsKey(idempotent)) throw keyMissing();
+          return await handle(input);
+        }
         const request = readKeyedRequest(c, operation.id, [input.params, input.query, sent]);
         const sealed = { ...request, seal: operation.seal };
         return await idempotency.answer(c, sealed, idempotent, input, handle);
@@ -188,23 +191,27 @@ async function turnAway(c: Context<Env>): Promise<Response> {
   return replyProblem(c, overloadedProblem());
 }
 
+function needsKey<Input>(idempotent: Idempotent<Input> | undefined): boolean {
+  return typeof idempotent === 'object' && idempotent.isRequired === true;
+}
+
 /** A HEAD is answered as a GET, without its body. */
 function methodOf(method: string | undefined): string {
   return method === 'HEAD' ? 'GET' : (method ?? '');
 }
 
-const keyHeader = {
-  'idempotency-key': z
+function keyField(isRequired: boolean) {
+  const field = z
     .string()
     .min(1)
     .max(keyLimits.lengthMost)
-    .optional()
     .describe(
       'A value of your own for this request, such as a UUID, kept 24 hours: the same key with the same body ' +
         'gets the first answer again, and the work is done once. Not kept is what says to come back: 5xx, ' +
         'and refusals with Retry-After.',
-    ),
-};
+    );
+  return isRequired ? field : field.optional();
+}
 
 /** Codes that any call with the given parts may answer. */
 function problemsOf(operation: Operation<unknown, unknown, unknown>): ProblemCode[] {
@@ -219,7 +226,7 @@ function problemsOf(operation: Operation<unknown, unknown, unknown>): ProblemCod
 function describe(registry: OpenAPIRegistry, operation: Operation<z.ZodObject, z.ZodObject, z.ZodType>) {
   const { params, query, body } = operation;
   const headers = operation.idempotent
-    ? z.object({ ...operation.headers?.shape, ...keyHeader })
+    ? z.object({ ...operation.headers?.shape, 'idempotency-key': keyField(needsKey(operation.idempotent)) })
     : operation.headers;
   const answers = Object.entries(operation.answers).map(([status, { description, schema, type }]) => [
     status,

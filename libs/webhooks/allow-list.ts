@@ -29,7 +29,9 @@ function addNetwork(networks: BlockList, entry: string): void {
   const most = family === 4 ? 32 : 128;
   const prefix = bits === undefined ? most : /^\d{1,3}$/.test(bits) ? Number(bits) : Number.NaN;
   if (family === 0 || rest.length > 0 || !(prefix <= most))
-    throw new Error(`"${entry}" is not a host name, an address or a network such as 10.0.0.0/8`);
+    throw new Error(
+      `must be hosts and networks: "${entry}" is neither a host name nor a network such as 10.0.0.0/8`,
+    );
   networks.addSubnet(address, prefix, family === 4 ? 'ipv4' : 'ipv6');
 }
 

@@ -26,7 +26,8 @@ export type LoadedDelivery = {
   message_id: string;
   payload: string;
   url: string | null;
-  secrets: string[] | null;
+  is_callback: boolean;
+  secrets: string[];
   is_open: boolean;
   now_s: number;
 };

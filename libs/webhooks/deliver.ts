@@ -1,4 +1,5 @@
 import type { Attempts, LoadedDelivery, Outcome } from './attempts.ts';
+import { callbackSecrets } from './callback-secret.ts';
 import { judge, type Schedule } from './judge.ts';
 import { InterruptedError } from './patience.ts';
 import type { DeliveryJob } from './queue-due.ts';
@@ -19,7 +20,6 @@ export async function deliver(
     sender: Sender;
     seal: Seal;
     schedule: Schedule;
-    callbackSecret: Buffer;
     signal: AbortSignal;
   },
 ): Promise<DeliveryResult> {
@@ -59,13 +59,15 @@ const unsent: Sent = {
 };
 
 async function send(
-  { lane, message_id, payload, secrets, attempts, now_s }: LoadedDelivery,
+  { lane, is_callback, message_id, payload, secrets, attempts, now_s }: LoadedDelivery,
   url: string,
-  { sender, seal, callbackSecret }: { sender: Sender; seal: Seal; callbackSecret: Buffer },
+  { sender, seal }: { sender: Sender; seal: Seal },
 ): Promise<{ sent: Sent; error: string | null }> {
-  let opened = [callbackSecret];
+  let opened: Buffer[] = [];
   try {
-    if (secrets) opened = secrets.map(sealed => seal.open(sealed, lane));
+    const owner = is_callback ? callbackSecrets : lane;
+    opened = secrets.map(sealed => seal.open(sealed, owner));
+    if (opened.length === 0) throw new Error('there is none');
   } catch (error) {
     return { sent: unsent, error: `the secret cannot be opened: ${(error as Error).message}` };
   }

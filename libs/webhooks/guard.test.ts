@@ -177,7 +177,9 @@ test('the allow list names the entry that is no host and no network', () => {
     '10.0.0.0/8/8',
     '10.0.0.0/',
   ])
-    expect(() => parseAllowList(`localhost,${entry}`), entry).toThrow(`"${entry}" is not a host name`);
+    expect(() => parseAllowList(`localhost,${entry}`), entry).toThrow(
+      `"${entry}" is neither a host name nor a network`,
+    );
   const { hosts, networks } = parseAllowList(' Shop.Internal , [::1], fd00::/8,, 10.0.0.0/8 ');
   expect([[...hosts], networks.rules.length]).toEqual([['shop.internal'], 3]);
 });

@@ -5,6 +5,7 @@ import { reply, replyRaw } from '@claimline/http/reply';
 import type { Router } from '@claimline/http/router';
 import { z } from 'zod';
 import type { AllowList } from './allow-list.ts';
+import { rotateCallbackSecret } from './callback-secret.ts';
 import { changeEndpoint, deleteEndpoint } from './change-endpoint.ts';
 import { createEndpoint } from './create-endpoint.ts';
 import { endpointFields, endpointParams, endpointSchema, toEndpoint } from './endpoint.ts';
@@ -19,6 +20,12 @@ type House = { sql: Sql; seal: Seal; allow: AllowList; sender: Sender };
 const secretField = z
   .string()
   .describe('Signs what is sent there (Standard Webhooks 1.0). It is shown this once; keep it.');
+
+const rotationSchema = z.strictObject({
+  grace_seconds: requiredInteger(0, rotateLimits.graceMostS).default(rotateLimits.graceS),
+});
+const rotatedText = 'The new secret, and until when those before it sign too';
+const rotatedFields = { secret: secretField, previous_until: z.iso.datetime() };
 
 /** Where merchants want to be told: creating endpoints, changing them, their secrets, trying them out. */
 export function mountEndpoints(router: Router, house: House) {
@@ -170,17 +177,10 @@ function mountSecrets(router: Router, { seal }: House) {
         'During the grace every message is signed with the new secret and with those before it. A grace of 0 is for a secret that somebody else knows.',
       access: 'keyed',
       params: endpointParams,
-      body: z.strictObject({
-        grace_seconds: requiredInteger(0, rotateLimits.graceMostS).default(rotateLimits.graceS),
-      }),
+      body: rotationSchema,
       idempotent: 'transaction',
       seal: answerSeal(seal, 'rotateWebhookSecret'),
-      answers: {
-        200: {
-          description: 'The new secret, and until when those before it sign too',
-          schema: z.object({ id: z.string(), secret: secretField, previous_until: z.iso.datetime() }),
-        },
-      },
+      answers: { 200: { description: rotatedText, schema: z.object({ id: z.string(), ...rotatedFields }) } },
       problems: ['endpoint_not_found'],
     },
     async ({ c, params, body, sql }) => {
@@ -189,6 +189,27 @@ function mountSecrets(router: Router, { seal }: House) {
         graceS: body.grace_seconds,
       });
       return reply(c, 200, { id: params.id, secret, previous_until: previousUntil.toISOString() });
+    },
+  );
+
+  router.add(
+    {
+      method: 'post',
+      path: '/api/webhook-callbacks/rotate-secret',
+      id: 'rotateCallbackSecret',
+      tag: 'Webhooks',
+      summary: 'Give the callbacks of claims a new secret',
+      description:
+        'One secret signs what is sent to the `callback_url` of claims. It was made without being shown, so this is how to learn one. The grace is as for an endpoint.',
+      access: 'keyed',
+      body: rotationSchema,
+      idempotent: 'transaction',
+      seal: answerSeal(seal, 'rotateCallbackSecret'),
+      answers: { 200: { description: rotatedText, schema: z.object(rotatedFields) } },
+    },
+    async ({ c, body, sql }) => {
+      const { secret, previousUntil } = await rotateCallbackSecret(sql, seal, body.grace_seconds);
+      return reply(c, 200, { secret, previous_until: previousUntil.toISOString() });
     },
   );
 }

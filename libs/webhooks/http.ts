@@ -2,6 +2,7 @@ import type { Sql } from '@claimline/db/pool';
 import type { Router } from '@claimline/http/router';
 import type { AllowList } from './allow-list.ts';
 import { mountEndpoints } from './http-endpoints.ts';
+import { mountMessages } from './http-messages.ts';
 import type { Seal } from './secret.ts';
 import { createSender } from './send.ts';
 
@@ -12,5 +13,6 @@ export function mountWebhooks(
 ) {
   const sender = createSender({ allow, totalMs });
   mountEndpoints(router, { sql, seal, allow, sender });
+  mountMessages(router, { sql });
   return { close: sender.close };
 }

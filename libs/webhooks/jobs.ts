@@ -1,1 +1,2 @@
+export { pruneMessages } from './prune.ts';
 export { startDeliveries } from './start-deliveries.ts';

@@ -34,8 +34,8 @@ updated as (
   where id = delivery and webhook_deliveries.run = given.run and status = 'pending'
 ),
 logged as (
-  insert into webhook_attempts (message, lane, number, reason, status_code, error, duration_ms, body)
-  select message, lane, number, reason, status_code, error, duration_ms, body from tried where verdict <> 'held'
+  insert into webhook_attempts (message, lane, number, reason, status_code, error, duration_ms, body, has_succeeded)
+  select message, lane, number, reason, status_code, error, duration_ms, body, verdict = 'delivered' from tried where verdict <> 'held'
 ),
 tally as materialized (
   select

@@ -1,10 +1,7 @@
 import type { Sql } from '@claimline/db/pool';
-import { sqlFile } from '@claimline/db/sql-file';
 import { noEndpoint } from './endpoint.ts';
 import type { Seal } from './secret.ts';
 import { newSecret, secretText } from './sign.ts';
-
-const statement = sqlFile(import.meta.url, './rotate-secret.sql');
 
 export const rotateLimits = {
   graceS: 86_400,
@@ -13,21 +10,21 @@ export const rotateLimits = {
   secretsMost: 5,
 } as const;
 
-/**
- * Gives an endpoint a new secret, which only this answer shows. Until `previousUntil` messages are signed
- * with those before it too; a grace of 0 ends them at once. Error: `endpoint_not_found`.
- */
+/** A new secret, which only this answer shows. Until `previousUntil` those before it sign too. */
+export type Rotated = { secret: string; previousUntil: Date };
+
+/** Gives an endpoint a new secret; a grace of 0 ends those before it at once. Error: `endpoint_not_found`. */
 export async function rotateSecret(
   sql: Sql,
   seal: Seal,
   { id, graceS }: { id: string; graceS: number },
-): Promise<{ secret: string; previousUntil: Date }> {
+): Promise<Rotated> {
   const secret = newSecret();
-  const [row] = await sql.unsafe<{ previous_until: Date }[]>(
-    statement,
-    [id, seal.seal(secret, id), graceS, rotateLimits.secretsMost],
-    { prepare: true },
-  );
+  const [row] = await sql<{ until: Date }[]>`
+    update webhook_endpoints
+    set updated_at = now(),
+      secrets = webhook_secrets_rotated(secrets, ${seal.seal(secret, id)}, ${graceS}, ${rotateLimits.secretsMost})
+    where id = ${id} returning now() + ${graceS} * interval '1 second' as until`;
   if (!row) throw noEndpoint();
-  return { secret: secretText(secret), previousUntil: row.previous_until };
+  return { secret: secretText(secret), previousUntil: row.until };
 }

@@ -15,6 +15,15 @@ test('what is sealed opens for its owner, under the new key and under that of be
   expect(Buffer.from(sealed, 'base64').includes(secret)).toBe(false);
 });
 
+test('what is renewed is under the new key alone, and nothing is done twice', () => {
+  const before = createSeal([older]).seal(secret, 'ep_1');
+  const both = createSeal([newer, older]);
+  const renewed = both.renew(before, 'ep_1');
+  expect(createSeal([newer]).open(renewed, 'ep_1')).toEqual(secret);
+  expect(both.renew(renewed, 'ep_1')).toBe(renewed);
+  expect(() => both.renew(before, 'ep_2')).toThrow();
+});
+
 test('it does not open for another owner, under another key, or when a bit of it has changed', () => {
   const seal = createSeal([newer]);
   const sealed = seal.seal(secret, 'ep_1');

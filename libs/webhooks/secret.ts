@@ -13,6 +13,8 @@ export type Seal = {
   seal(plain: Buffer, owner: string): string;
   /** @throws Error for another key, another owner, or a changed text */
   open(sealed: string, owner: string): Buffer;
+  /** The same text under the newest key; itself when it is that already. Errors: those of `open`. */
+  renew(sealed: string, owner: string): string;
 };
 
 /**
@@ -23,13 +25,13 @@ export type Seal = {
 export function createSeal(keys: [Buffer, ...Buffer[]]): Seal {
   const { ivBytes, tagBytes, keyIdBytes } = sealLimits;
   const byId = new Map(keys.map(key => [keyId(key), key]));
-  return {
+  const newest = Buffer.from(keyId(keys[0]), 'hex');
+  const made: Seal = {
     seal(plain, owner) {
       const iv = randomBytes(ivBytes);
       const cipher = createCipheriv(CIPHER, keys[0], iv).setAAD(Buffer.from(owner));
       const ciphertext = Buffer.concat([cipher.update(plain), cipher.final()]);
-      const id = Buffer.from(keyId(keys[0]), 'hex');
-      return Buffer.concat([id, iv, cipher.getAuthTag(), ciphertext]).toString('base64');
+      return Buffer.concat([newest, iv, cipher.getAuthTag(), ciphertext]).toString('base64');
     },
     open(sealed, owner) {
       const bytes = Buffer.from(sealed, 'base64');
@@ -43,7 +45,12 @@ export function createSeal(keys: [Buffer, ...Buffer[]]): Seal {
       const ciphertext = bytes.subarray(keyIdBytes + ivBytes + tagBytes);
       return Buffer.concat([decipher.update(ciphertext), decipher.final()]);
     },
+    renew(sealed, owner) {
+      const isNewest = Buffer.from(sealed, 'base64').subarray(0, keyIdBytes).equals(newest);
+      return isNewest ? sealed : made.seal(made.open(sealed, owner), owner);
+    },
   };
+  return made;
 }
 
 /**

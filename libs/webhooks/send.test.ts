@@ -19,8 +19,9 @@ afterAll(() => Promise.all([receiver.close(), sender.close()]));
 const nowS = () => Math.floor(Date.now() / 1000);
 const body = JSON.stringify({ type: 'claim.granted', timestamp: new Date().toISOString(), data: { é: '☃' } });
 
+const message = { id: 'msg_1', body, secrets: [newSecret()], timestampS: nowS(), attempt: 1 };
+
 function send(more: Partial<Outgoing> = {}) {
-  const message = { id: 'msg_1', body, secrets: [newSecret()], timestampS: nowS(), attempt: 1 };
   return sender.send({ url: receiver.url, ...message, ...more });
 }
 
@@ -86,19 +87,28 @@ test('the connection of an answer that is too long is cut', async () => {
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const { port } = server.address() as { port: number };
-  const { status, body: shown } = await send({ url: `http://127.0.0.1:${port}/` });
+  // It has no time limit that would end it in place of the cut.
+  const patient = createSender({ allow, totalMs: 600_000 });
+  const url = `http://127.0.0.1:${port}/`;
+  const { status, body: shown } = await patient.send({ ...message, url });
   expect([status, shown.length]).toEqual([200, sendLimits.bodyBytes]);
   await closed; // It would go on for ever.
+  await patient.close();
   server.close();
 });
 
 test('an answer whose body never ends counts by its status when the time is over', async () => {
   const hasty = createSender({ allow, totalMs: 1000 });
-  const message = { url: receiver.url, id: 'msg_1', body, secrets: [newSecret()], timestampS: 1, attempt: 1 };
   receiver.behave({ mode: 'drip' });
-  expect(await hasty.send(message)).toMatchObject({ status: 200, body: expect.stringMatching(/^\.+$/) });
+  expect(await hasty.send({ ...message, url: receiver.url })).toMatchObject({
+    status: 200,
+    body: expect.stringMatching(/^\.+$/),
+  });
   receiver.behave({ mode: 'hang' });
-  expect(await hasty.send(message)).toMatchObject({ status: null, failure: 'timeout' });
+  expect(await hasty.send({ ...message, url: receiver.url })).toMatchObject({
+    status: null,
+    failure: 'timeout',
+  });
   await hasty.close();
 });
 

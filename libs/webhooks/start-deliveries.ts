@@ -5,7 +5,7 @@ import type { Engine, OpenLane } from '@claimline/queue/engine';
 import { metrics } from '@claimline/telemetry/metrics';
 import type { AllowList } from './allow-list.ts';
 import { createAttempts } from './attempts.ts';
-import { readCallbackSecret } from './callback-secret.ts';
+import { prepareCallbackSecrets } from './callback-secret.ts';
 import { type DeliveryResult, deliver } from './deliver.ts';
 import { openDeliveryLane } from './delivery-lane.ts';
 import type { Schedule } from './judge.ts';
@@ -13,6 +13,7 @@ import { laneOf } from './lane-name.ts';
 import { type DeliveryJob, queueDue } from './queue-due.ts';
 import { readSeal } from './read-seal.ts';
 import { relayOutbox } from './relay.ts';
+import { renewSecrets } from './renew-secrets.ts';
 import { createRounds } from './rounds.ts';
 import { createSender } from './send.ts';
 import { exhaustDisabled } from './sweep.ts';
@@ -65,7 +66,8 @@ export async function startDeliveries(house: {
   const { signal } = stopping;
   const sender = createSender({ allow: house.allow, totalMs: settings.totalMs });
   const seal = await readSeal(sql, house.secretKeys);
-  const callbackSecret = await readCallbackSecret(sql, seal);
+  await renewSecrets(sql, seal);
+  await prepareCallbackSecrets(sql, seal);
   const attempts = createAttempts({
     sql,
     disableAfterS: settings.disableAfterS,
@@ -100,7 +102,7 @@ export async function startDeliveries(house: {
   const underWay = new Set<Promise<DeliveryResult>>();
   const { schedule } = settings;
   function track(job: DeliveryJob): Promise<DeliveryResult> {
-    const attempt = deliver(job, { attempts, sender, seal, schedule, callbackSecret, signal });
+    const attempt = deliver(job, { attempts, sender, seal, schedule, signal });
     underWay.add(attempt);
     const forget = () => underWay.delete(attempt);
     attempt.then(forget, forget);

@@ -5,7 +5,7 @@ const exhaustStatement = sqlFile(import.meta.url, './exhaust.sql');
 
 export const sweepLimits = { bite: 1000 } as const;
 
-/** Ends what is pending of disabled endpoints (exhaust.sql); returns how many. */
+/** Ends what is pending of disabled and deleted endpoints (exhaust.sql); returns how many. */
 export async function exhaustDisabled(sql: Sql): Promise<number> {
   let exhausted = 0;
   for (;;) {

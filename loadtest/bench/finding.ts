@@ -3,7 +3,7 @@ import type { LatencySummary } from '../histogram.ts';
 import type { Measurement } from '../measure.ts';
 import type { Plan } from './plan.ts';
 
-export const TARGETS = ['T1', 'T2', 'T3', 'T6', 'T7', 'T10', 'T11'] as const;
+export const TARGETS = ['T1', 'T2', 'T3', 'T4', 'T6', 'T7', 'T8', 'T9', 'T10', 'T11'] as const;
 export type Target = (typeof TARGETS)[number];
 
 /** A line of the table: what was done, what was wanted of it, and what came of it. */

@@ -115,7 +115,11 @@ export function aroundRequests(stack: ThisStack): void {
       expect(status).toBe(200);
       expect(body).toMatchObject({
         status: 'healthy',
-        checks: { postgres: expect.anything(), queue: expect.anything() },
+        checks: {
+          postgres: expect.anything(),
+          queue: expect.anything(),
+          validation_log: { backlog: expect.any(Number) },
+        },
       });
       expect(body.uptime_seconds).toBeTypeOf('number');
       expect(Date.parse(String(body.timestamp))).toBeGreaterThan(Date.now() - 60_000);

@@ -7,10 +7,12 @@ import { connectionCut } from './f06-connection-cut.ts';
 import { jobsTwice } from './f07-jobs-twice.ts';
 import { overload } from './f08-overload.ts';
 import { nonsense } from './f09-nonsense.ts';
+import { rudeReceivers } from './f10-rude-receivers.ts';
 import { rollingRestart } from './f11-rolling-restart.ts';
 import { wrongClocks } from './f12-wrong-clocks.ts';
 import { operatorMeddles } from './f13-operator-meddles.ts';
 import { oneAfterAnother } from './f15-one-after-another.ts';
+import { toldThroughKills } from './f16-told-through-kills.ts';
 import type { Fault } from './fault.ts';
 
 /** Every fault; those that share a stack stand together. */
@@ -28,4 +30,6 @@ export const matrix: readonly Fault[] = [
   oneAfterAnother,
   overload,
   wrongClocks,
+  rudeReceivers,
+  toldThroughKills,
 ];

@@ -1,8 +1,8 @@
 import { directoryLimits } from '@claimline/coupons';
 import { queueLimits } from '@claimline/queue/engine';
+import { platformLimits } from '@claimline/queue/platforms';
 import { gateLimits } from '../gate.ts';
 import { outcomesLimits } from '../outcomes.ts';
-import { platformLimits } from '../platforms.ts';
 import { readerLimits } from '../read-ticket.ts';
 import { trainLimits } from '../train.ts';
 

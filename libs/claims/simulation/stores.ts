@@ -1,5 +1,5 @@
+import type { Tickets } from '@claimline/tickets/ticket';
 import { SETTLED_CHANNEL } from '../outcome.ts';
-import type { Tickets } from '../ticket.ts';
 import { createSharedGate } from './gate.ts';
 import type { Listeners } from './listening.ts';
 import type { Store } from './process.ts';
@@ -54,11 +54,11 @@ export function createStores({
 
 /** Tickets that are short enough to be read in a history: numbered, and remembered instead of signed. */
 function createTickets(): Tickets {
-  const issued: { couponId: string; createdAtMs: number }[] = [];
+  const issued: { subjectId: string; createdAtMs: number }[] = [];
   return {
-    issue: (couponId, createdAtMs, count) =>
+    issue: (subjectId, createdAtMs, count) =>
       Array.from({ length: count }, () => {
-        issued.push({ couponId, createdAtMs });
+        issued.push({ subjectId, createdAtMs });
         return `t${String(issued.length).padStart(4, '0')}`;
       }),
     read: ticket => issued[Number(ticket.slice(1)) - 1] ?? null,

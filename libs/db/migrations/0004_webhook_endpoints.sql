@@ -33,3 +33,21 @@ create function webhook_secrets_in_force(secrets jsonb) returns text[] stable la
   from jsonb_array_elements(secrets) with ordinality as listed(secret, place)
   where secret ->> 'until' is null or (secret ->> 'until')::timestamptz > now()
 $$;
+
+-- The secrets with a new one, sealed, in front. Those before it end after the grace, or earlier if they were to; what
+-- has ended goes, and so do the oldest where there would be more than `most`.
+create function webhook_secrets_rotated(secrets jsonb, sealed text, grace_seconds integer, most integer) returns jsonb
+stable language sql as $$
+  select jsonb_build_array(jsonb_build_object('sealed', sealed, 'until', null)) || coalesce(
+    jsonb_agg(jsonb_build_object('sealed', secret ->> 'sealed', 'until', until) order by place)
+      filter (where until > now()),
+    '[]'
+  )
+  from (
+    select secret, place, least((secret ->> 'until')::timestamptz, now() + grace_seconds * interval '1 second') as until
+    from jsonb_array_elements(secrets) with ordinality as listed(secret, place)
+    where secret ->> 'until' is null or (secret ->> 'until')::timestamptz > now()
+    order by place
+    limit most - 1
+  ) before
+$$;

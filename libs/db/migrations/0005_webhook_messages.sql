@@ -93,7 +93,7 @@ comment on column webhook_messages.created_at is 'When it was decided.';
 comment on column webhook_messages.ticket is 'Of which claim it tells the outcome.';
 comment on column webhook_messages.callback_url is 'Where that claim wanted to be told.';
 comment on column webhook_messages.payload is 'The body of the request, the same text at every attempt.';
-create index webhook_messages_created_at on webhook_messages (created_at);
+create index webhook_messages_created_at on webhook_messages (created_at, position);
 
 create table webhook_lanes (
   lane text collate "C" primary key,
@@ -132,7 +132,8 @@ comment on column webhook_deliveries.run is 'Rises with whatever happens to it: 
 comment on column webhook_deliveries.is_queued is 'A job was added for this run. due_at is then when it counts as lost, and is added again.';
 create index webhook_deliveries_due on webhook_deliveries (lane, due_at) where status = 'pending';
 create index webhook_deliveries_queued on webhook_deliveries (lane) where is_queued;
-create index webhook_deliveries_exhausted on webhook_deliveries (lane, message) where status = 'exhausted';
+create index webhook_deliveries_exhausted on webhook_deliveries (message) where status = 'exhausted';
+create index webhook_deliveries_exhausted_by_lane on webhook_deliveries (lane) where status = 'exhausted';
 
 create table webhook_attempts (
   id bigint generated always as identity primary key,
@@ -141,6 +142,7 @@ create table webhook_attempts (
   number integer not null,
   status_code integer,
   duration_ms integer not null,
+  has_succeeded boolean not null,
   lane text collate "C" not null,
   reason text not null,
   error text,
@@ -150,15 +152,18 @@ create table webhook_attempts (
 comment on table webhook_attempts is 'Every try to deliver, and what came of it.';
 comment on column webhook_attempts.number is 'The how-manieth of its schedule.';
 create index webhook_attempts_by_lane on webhook_attempts (lane, id);
+create index webhook_attempts_failed on webhook_attempts (lane, id) where not has_succeeded;
 create index webhook_attempts_by_message on webhook_attempts (message);
 
-create function webhook_endpoints_after_delete() returns trigger language plpgsql as $$
+-- Who enables an endpoint believes that it is well: it is not disabled again for what was before.
+create function webhook_endpoints_after_enable() returns trigger language plpgsql as $$
 begin
-  delete from webhook_deliveries where lane = old.id;
-  delete from webhook_attempts where lane = old.id;
-  delete from webhook_lanes where lane = old.id;
+  update webhook_lanes
+    set open_until = null, failing_since = null, failures = 0, window_attempts = 0, window_failures = 0
+    where lane = new.id;
   return null;
 end $$;
 
-create trigger webhook_endpoints_deleted after delete on webhook_endpoints
-  for each row execute function webhook_endpoints_after_delete();
+create trigger webhook_endpoints_enabled after update on webhook_endpoints
+  for each row when (old.status = 'disabled' and new.status = 'enabled')
+  execute function webhook_endpoints_after_enable();

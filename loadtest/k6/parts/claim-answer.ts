@@ -15,6 +15,17 @@ export function countClaim(response: Response): ClaimAnswer {
   return { said, ticket: body.ticket };
 }
 
+/** The same of an answer to a request for seats that waited for the outcome, with how many seats it held. */
+export function countReservation(response: Response): { said: Said; held: number } {
+  const { code, seats = [] } = bodyOf<{ code?: string; seats?: unknown[] }>(response) ?? {};
+  const isTaken = response.status === 409 && code === 'seat_taken';
+  const said = response.status === 201 ? 'granted' : isTaken ? 'seat_taken' : 'unexpected';
+  claims[said].add(1);
+  latency.claim.add(latencyMs(response));
+  if (said === 'unexpected') show('a request for seats', response);
+  return { said, held: seats.length };
+}
+
 function judge(status: number, { ticket, deduplicated, status: state, code }: Body): Said {
   if (status === 202 && ticket) return deduplicated ? 'joined' : 'admitted';
   if (status === 200 && state === 'granted') return 'granted';

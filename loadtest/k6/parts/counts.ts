@@ -1,7 +1,22 @@
 import { Counter, Gauge, Trend } from 'k6/metrics';
 
 /** What an answer to a claim can say. `joined`: in line already, the same ticket again. */
-export type Said = 'admitted' | 'joined' | 'granted' | 'already_claimed' | 'sold_out' | 'unexpected';
+export type Said =
+  | 'admitted'
+  | 'joined'
+  | 'granted'
+  | 'already_claimed'
+  | 'sold_out'
+  | 'seat_taken'
+  | 'unexpected';
+
+/** What a validation can come to in a scenario. */
+export type Outcome =
+  | 'valid'
+  | 'code_not_found'
+  | 'coupon_inactive'
+  | 'minimum_not_met'
+  | 'not_assigned_to_user';
 
 /*
  * Every metric of the scenarios. Those of one kind share a prefix, by which the summary finds them.
@@ -16,7 +31,17 @@ export const claims: Record<Said, Counter> = {
   granted: new Counter('claims_granted'),
   already_claimed: new Counter('claims_already_claimed'),
   sold_out: new Counter('claims_sold_out'),
+  seat_taken: new Counter('claims_seat_taken'),
   unexpected: new Counter('claims_unexpected'),
+};
+
+export const validations: Record<Outcome | 'unexpected', Counter> = {
+  valid: new Counter('validations_valid'),
+  code_not_found: new Counter('validations_code_not_found'),
+  coupon_inactive: new Counter('validations_coupon_inactive'),
+  minimum_not_met: new Counter('validations_minimum_not_met'),
+  not_assigned_to_user: new Counter('validations_not_assigned_to_user'),
+  unexpected: new Counter('validations_unexpected'),
 };
 
 export const tickets = {
@@ -34,6 +59,7 @@ export const reads = {
 export const latency = {
   claim: new Trend('latency_claim', true),
   read: new Trend('latency_read', true),
+  validation: new Trend('latency_validation', true),
 };
 
 /** From the claim to the outcome in the client's hands, by the way in which its ticket was read. */

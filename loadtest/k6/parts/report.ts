@@ -21,7 +21,7 @@ function render(name: ScenarioName, { metrics }: Summary): string[] {
     ([key, value]) => `${key} ${whole(value as number)}`,
   );
   const seconds = (metrics.load_time?.values.value ?? 0) / 1000;
-  const answers = sum(metrics, 'claims_') + sum(metrics, 'reads_');
+  const answers = sum(metrics, 'claims_') + sum(metrics, 'reads_') + sum(metrics, 'validations_');
   const crossed = Object.entries(metrics).flatMap(([metric, { thresholds = {} }]) =>
     Object.entries(thresholds).flatMap(([rule, { ok }]) => (ok ? [] : [`${metric} ${rule}`])),
   );
@@ -32,6 +32,7 @@ function render(name: ScenarioName, { metrics }: Summary): string[] {
     line('answers', `${whole(answers)} in ${seconds.toFixed(1)} s, ${whole(answers / seconds)}/s`),
     line('dropped', whole(metrics.dropped_iterations?.values.count ?? 0)),
     line('claims', list(countsOf(metrics, 'claims_'))),
+    line('validations', list(countsOf(metrics, 'validations_'))),
     line('tickets', list(countsOf(metrics, 'tickets_'))),
     line('reads', list(countsOf(metrics, 'reads_'))),
     ...Object.entries(metrics).flatMap(([metric, { type, values }]) =>

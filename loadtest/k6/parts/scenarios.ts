@@ -22,9 +22,9 @@ const warmUp = {
   small: 20,
 };
 
-const latency = (p95Ms: number, p99Ms: number) => ({
-  p95Ms: { means: 'fails when the 95th percentile of a claim is at or over it', full: p95Ms, small: ANY_MS },
-  p99Ms: { means: 'fails when the 99th percentile of a claim is at or over it', full: p99Ms, small: ANY_MS },
+const latency = (p95Ms: number, p99Ms: number, of = 'claim') => ({
+  p95Ms: { means: `fails when the 95th percentile of a ${of} is at or over it`, full: p95Ms, small: ANY_MS },
+  p99Ms: { means: `fails when the 99th percentile of a ${of} is at or over it`, full: p99Ms, small: ANY_MS },
 });
 
 const connections = (full: number, small: number): Setting => ({
@@ -121,6 +121,30 @@ export const SCENARIOS = {
       connections: connections(200, 100),
       warmUp,
       ...latency(100, 250),
+    },
+  },
+  'seat-scramble': {
+    title: '1,000 people at once with crossing sets on 500 seats: nobody is split, no seat is held twice',
+    settings: {
+      people: { means: 'distinct people, each asking for three seats', full: 1000, small: 60 },
+      seats: { means: 'seats of the event', full: 500, small: 30 },
+      rate: { means: 'people arriving a second', full: 2000, small: 1000 },
+      connections: connections(1000, 60),
+      warmUp,
+      ...latency(1000, 2000),
+    },
+  },
+  validations: {
+    title:
+      'codes validated at a constant rate, public, personal, paused and unknown: the log has each answer',
+    settings: {
+      rate: { means: 'validations a second', full: 2000, small: 60 },
+      seconds: { means: 'for so long', full: 60, small: 2 },
+      coupons: { means: 'coupons, in turn public, personal and paused', full: 30, small: 3 },
+      codes: { means: 'codes of each coupon', full: 100, small: 10 },
+      connections: connections(500, 80),
+      warmUp: { ...warmUp, means: 'validations sent before, on a coupon of their own' },
+      ...latency(50, 100, 'validation'),
     },
   },
 } satisfies Record<string, Scenario>;

@@ -1,0 +1,53 @@
+/** What the calls of bookings and payments may answer, with the codes of their problems. */
+export const bookingContract: Record<string, Record<number, string[]>> = {
+  'POST /api/reservations/{id}/booking': {
+    200: [],
+    201: [],
+    400: ['invalid_request'],
+    402: ['payment_failed'],
+    404: ['reservation_not_found'],
+    409: ['reservation_expired', 'payment_in_progress', 'idempotency_key_in_use'],
+    413: ['payload_too_large'],
+    415: ['unsupported_media_type'],
+    422: ['idempotency_key_reused'],
+    501: ['payment_method_unavailable'],
+    503: ['overloaded', 'unavailable'],
+  },
+  'GET /api/bookings/{reference}': {
+    200: [],
+    400: ['invalid_request'],
+    404: ['booking_not_found'],
+    503: ['overloaded', 'unavailable'],
+  },
+  'GET /api/users/{user_id}/bookings': {
+    200: [],
+    400: ['invalid_request'],
+    401: ['unauthorized'],
+    503: ['overloaded', 'unavailable'],
+  },
+  'POST /api/bookings/{reference}/refund': {
+    200: [],
+    400: ['invalid_request'],
+    401: ['unauthorized'],
+    404: ['booking_not_found'],
+    409: [
+      'booking_not_confirmed',
+      'already_refunded',
+      'refund_exceeds_payment',
+      'refund_failed',
+      'idempotency_key_in_use',
+    ],
+    413: ['payload_too_large'],
+    415: ['unsupported_media_type'],
+    422: ['idempotency_key_reused'],
+    503: ['overloaded', 'unavailable'],
+  },
+  'POST /api/payments/{provider}/webhook': {
+    200: [],
+    400: ['invalid_request'],
+    401: ['unauthorized'],
+    413: ['payload_too_large'],
+    501: ['payment_method_unavailable'],
+    503: ['overloaded', 'unavailable'],
+  },
+};

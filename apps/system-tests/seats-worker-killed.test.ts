@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest';
+import { expectNoServerErrors, people } from './agree.ts';
+import { byStatus } from './answers.ts';
+import type { ClaimClient } from './claim-client.ts';
+import { onEachEngine } from './engines.ts';
+
+onEachEngine({ apis: 2, workers: 2 }, stack => {
+  test('what one API did with seats the other one knows at once, without a worker', async () => {
+    const [one, other] = stack().apis.map(api => stack().client([api])) as [ClaimClient, ClaimClient];
+    const starts_at = new Date(Date.now() + 86_400_000).toISOString();
+    const seats = [1, 2].map(number => ({ number, price: 1, currency: 'EUR' }));
+    const wanted = { user_id: 'ann', seats: [{ number: '1' }] };
+    for (let round = 0; round < 5; round++) {
+      const { id } = (await one.post('/api/events', { name: 'both', starts_at })).body;
+      await one.post(`/api/events/${id}/seats`, { seats });
+      const ask = (client: ClaimClient) =>
+        client.post(`/api/events/${id}/reservations`, wanted, { prefer: 'wait=30' });
+      const held = await ask(other);
+      expect(held.status).toBe(201);
+      await stack().whileWorkersStand(async () => {
+        for (const client of [one, other]) expect((await ask(client)).body.code).toBe('seat_taken');
+      });
+      await one.request('DELETE', `/api/reservations/${held.body.id}`);
+      expect((await ask(other)).status).toBe(201);
+      await other.request('PATCH', `/api/events/${id}`, { json: { status: 'canceled' } });
+      expect((await ask(one)).body.code).toBe('not_on_sale');
+    }
+  }, 60_000);
+
+  test('workers killed while they settle reservations: everybody gets an outcome, and nothing is split', async () => {
+    const client = stack().client();
+    const starts_at = new Date(Date.now() + 86_400_000).toISOString();
+    const { id } = (await client.post('/api/events', { name: 'a concert', starts_at })).body;
+    const seats = Array.from({ length: 300 }, (_, i) => ({ number: `${i}`, price: 1, currency: 'EUR' }));
+    await client.post(`/api/events/${id}/seats`, { seats });
+    const ask = (user_id: string, body: object) =>
+      client.post(`/api/events/${id}/reservations`, { user_id, ...body }, { prefer: 'wait=30' });
+    let killed = 0;
+    const kill = setInterval(() => {
+      if (++killed > 4) return clearInterval(kill);
+      const [worker] = stack().living().workers;
+      if (worker !== undefined)
+        void stack()
+          .killWorker(worker, 'SIGKILL')
+          .then(() => stack().startWorker());
+    }, 400);
+    const answers = (
+      await Promise.all(
+        Array.from({ length: 10 }, async (_, wave) => {
+          await new Promise(resolve => setTimeout(resolve, wave * 200));
+          return Promise.all(
+            people(40).map((person, i) =>
+              ask(`${person} of ${wave}`, {
+                seats: [i * 7 + wave, 297 - i * 3 - wave]
+                  .map(n => ({ number: `${n}` }))
+                  .slice(0, i % 7 ? 2 : 1),
+              }),
+            ),
+          );
+        }),
+      )
+    ).flat();
+    clearInterval(kill);
+    const left = await ask('last', { quantity: 1 });
+    const statuses = new Set(Object.keys(byStatus([...answers, left])));
+    expect([...statuses].sort()).toEqual(['201', '409']);
+    const held = answers
+      .filter(({ status }) => status === 201)
+      .flatMap(({ body }) => body.seats as { number: string }[]);
+    expect(new Set(held.map(({ number }) => number)).size).toBe(held.length);
+    expectNoServerErrors(client.history);
+    const { code, lines } = await stack().runCommand('verify');
+    expect([code, lines.join('\n')]).toEqual([0, expect.any(String)]);
+  }, 120_000);
+});

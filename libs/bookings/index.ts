@@ -1,0 +1,1 @@
+export { type Point, points } from './house.ts';

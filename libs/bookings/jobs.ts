@@ -1,0 +1,2 @@
+export { pruneNotices } from './notice.ts';
+export { resumePayments } from './sweep.ts';

@@ -1,0 +1,82 @@
+import { sqlFile } from '@claimline/db/sql-file';
+import { AppError } from '@claimline/kernel/error';
+import { metrics } from '@claimline/telemetry/metrics';
+import { againIn, type House, sagaLimits } from './house.ts';
+import { bookingNotFound } from './reference.ts';
+import { findRefund, leaveRefund, type RefundRow } from './refund-row.ts';
+
+const beginStatement = sqlFile(import.meta.url, './begin-refund.sql');
+const settleStatement = sqlFile(import.meta.url, './settle-refund.sql');
+
+type Begun = {
+  verdict:
+    | 'ok'
+    | 'same'
+    | 'booking_not_found'
+    | 'booking_not_confirmed'
+    | 'already_refunded'
+    | 'refund_exceeds_payment';
+  left: number;
+};
+
+const sentences = {
+  booking_not_confirmed: 'this booking is not paid for, so there is nothing to give back',
+  already_refunded: 'this booking was paid back already',
+  refund_exceeds_payment: 'this is more than what is left of the payment',
+} as const;
+
+/**
+ * Gives back a booking's money: `amount` minor units of it, or with null all that is left, which cancels the
+ * booking and frees its seats. The same id is the same refund.
+ * @throws AppError with a code of the sentences above, `booking_not_found`, or `refund_failed`
+ * @throws ProviderAwayError: the refund stands and is carried out later
+ */
+export async function refundBooking(
+  house: House,
+  { reference, refundId, amount }: { reference: string; refundId: string; amount: number | null },
+): Promise<void> {
+  const [begun] = await house.sql.unsafe<Begun[]>(
+    beginStatement,
+    [reference, refundId, amount, sagaLimits.leaseSeconds],
+    { prepare: true },
+  );
+  if (!begun || begun.verdict === 'booking_not_found') throw bookingNotFound();
+  const { verdict, left } = begun;
+  if (verdict !== 'ok' && verdict !== 'same')
+    throw new AppError(verdict, sentences[verdict], { extra: { refundable_amount: left } });
+  house.reach('refund begun');
+  const refund = await carryOutRefund(house, refundId);
+  if (refund?.status === 'failed')
+    throw new AppError('refund_failed', 'the provider refused to give it back', {
+      extra: { reason: refund.reason },
+    });
+}
+
+/**
+ * Has the provider give back what a refund says, and notes what came of it. Answers the refund as it is then, or
+ * undefined for none of that id.
+ * @throws ProviderAwayError
+ */
+export async function carryOutRefund(house: House, id: string): Promise<RefundRow | undefined> {
+  const refund = await findRefund(house.sql, id);
+  if (refund?.status !== 'pending') return refund;
+  const { status, providerRefundId, reason } = await giveBack(house, refund);
+  const { sql } = house;
+  // A charge that came to nothing is owed: it is tried again until somebody has seen to it.
+  if (status === 'failed' && refund.why === 'undo') await leaveRefund(sql, id, againIn(refund.runs), reason);
+  else if (status === 'pending') await leaveRefund(sql, id, sagaLimits.lookSeconds, null);
+  else await sql.unsafe(settleStatement, [id, status, providerRefundId, reason], { prepare: true });
+  metrics.refunds.inc({ why: refund.why, status });
+  return findRefund(sql, id);
+}
+
+async function giveBack({ providers, reach }: House, refund: RefundRow) {
+  const { id: refundId, provider, charge_id: chargeId, amount, currency } = refund;
+  if (amount === 0 || chargeId === null)
+    return { status: 'succeeded' as const, providerRefundId: null, reason: null };
+  const { id, status, reason } = await providers
+    .take(provider)
+    .refund({ refundId, chargeId, amount, currency });
+  reach('refunded');
+  return { status, providerRefundId: id, reason };
+}

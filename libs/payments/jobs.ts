@@ -1,0 +1,1 @@
+export { sendMockWebhooks } from './mock-webhooks.ts';

@@ -1,0 +1,87 @@
+import { type Load, overloadedProblem } from '@claimline/http/load';
+import { replyProblem } from '@claimline/http/problem';
+import { reply, replyRaw } from '@claimline/http/reply';
+import { preferredWaitSeconds, type Router } from '@claimline/http/router';
+import { goneSignal, header } from '@claimline/http/scope';
+import { z } from 'zod';
+import { findTicket, type TicketSource } from './source.ts';
+import { streamTicket } from './stream.ts';
+
+export const ticketHttpLimits = {
+  /** The longest wait for an outcome that a caller may ask for. */
+  waitMostS: 30,
+} as const;
+
+const ticketParams = z.object({ ticket: z.string() });
+
+/** Reading a ticket of any kind, waiting on it, following it. `stopping` ends the streams. */
+export function mountTickets(
+  router: Router,
+  { sources, load, stopping }: { sources: TicketSource[]; load: Load; stopping: AbortSignal },
+) {
+  const schema = z.union(sources.map(source => source.schema));
+  router.add(
+    {
+      method: 'get',
+      path: '/api/tickets/{ticket}',
+      id: 'readTicket',
+      tag: 'Tickets',
+      summary: 'Read a ticket, or wait for its outcome',
+      access: 'public',
+      params: ticketParams,
+      query: z.object({
+        wait: z
+          .string()
+          .regex(/^\d{1,6}$/, 'must be a whole number of seconds')
+          .transform(Number)
+          .optional()
+          .describe('Long poll: seconds to wait for the outcome, at most 30.'),
+      }),
+      answers: {
+        200: { description: 'The ticket', schema },
+        304: { description: 'Unchanged' },
+      },
+      problems: ['ticket_not_found', 'ticket_lost'],
+    },
+    async ({ c, params: { ticket }, query }) => {
+      let { source, seen } = await findTicket(sources, ticket);
+      const { waitMostS } = ticketHttpLimits;
+      const waitS = Math.min(query.wait ?? preferredWaitSeconds(c, waitMostS) ?? 0, waitMostS);
+      if (seen.retryAfter !== null && waitS > 0) {
+        if (!source.isHeard(ticket)) await load.rest(() => source.wait(ticket, waitS * 1000, goneSignal(c)));
+        ({ source, seen } = await findTicket([source], ticket));
+      }
+      const etag = `W/"${seen.version}"`;
+      const headers = {
+        ETag: etag,
+        'Cache-Control': 'private, no-cache',
+        ...(seen.retryAfter !== null && { 'Retry-After': String(seen.retryAfter) }),
+      };
+      if (header(c, 'if-none-match') === etag) return replyRaw(c, 304, null, headers);
+      return reply(c, 200, seen.body, headers);
+    },
+  );
+
+  router.add(
+    {
+      method: 'get',
+      path: '/api/tickets/{ticket}/events',
+      id: 'streamTicket',
+      tag: 'Tickets',
+      summary: 'Follow a ticket by server-sent events',
+      access: 'public',
+      params: ticketParams,
+      answers: {
+        200: { description: 'Events of type `ticket`', schema: z.string(), type: 'text/event-stream' },
+      },
+      problems: ['ticket_not_found', 'ticket_lost'],
+    },
+    async ({ c, params: { ticket } }) => {
+      // An unknown ticket is an ordinary error, not a stream.
+      const { source } = await findTicket(sources, ticket);
+      const stay = load.stay();
+      if (!stay) return replyProblem(c, overloadedProblem());
+      return streamTicket(c, ticket, source, stopping, stay.leave);
+    },
+  );
+}

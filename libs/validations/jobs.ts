@@ -1,0 +1,1 @@
+export { pruneValidations } from './prune-attempts.ts';

@@ -1,0 +1,46 @@
+import { mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Batch } from './write-batch.ts';
+
+/** A batch as it lies in a file. */
+export type LetterFile = Batch & { error: string; created_at: string };
+
+/** Below DATA_DIR. */
+const FOLDER = 'validation-dead-letters';
+const SUFFIX = '.json';
+
+/** Stores a dead letter for good: after a power cut it is there as a whole, or not at all. */
+export async function storeLetterFile(dataDir: string, letter: LetterFile): Promise<void> {
+  const folder = join(dataDir, FOLDER);
+  await mkdir(folder, { recursive: true });
+  const path = join(folder, nameOf(letter));
+  const file = await open(`${path}.part`, 'w');
+  try {
+    await file.writeFile(JSON.stringify(letter));
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(`${path}.part`, path);
+}
+
+/** The dead letters in files, oldest first; none where there is no such folder. */
+export async function listLetterFiles(dataDir: string): Promise<LetterFile[]> {
+  const folder = join(dataDir, FOLDER);
+  const names = await readdir(folder).catch(() => []);
+  const letters = await Promise.all(
+    names
+      .filter(name => name.endsWith(SUFFIX))
+      .map(async name => JSON.parse(await readFile(join(folder, name), 'utf8')) as LetterFile),
+  );
+  return letters.sort((a, b) => Number(a.created_at > b.created_at) - Number(a.created_at < b.created_at));
+}
+
+/** Removes a dead letter that is replayed. */
+export async function removeLetterFile(dataDir: string, letter: LetterFile): Promise<void> {
+  await unlink(join(dataDir, FOLDER, nameOf(letter)));
+}
+
+function nameOf({ writer, number }: LetterFile): string {
+  return `${writer}-${number}${SUFFIX}`;
+}

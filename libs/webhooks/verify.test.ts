@@ -1,0 +1,79 @@
+import { runChecks } from '@claimline/db/checks';
+import { afterAll, beforeEach, expect, test } from 'vitest';
+import { pruneMessages } from './prune.ts';
+import { relayOutbox } from './relay.ts';
+import { exhaustDisabled } from './sweep.ts';
+import { insertCoupon, insertEndpoint, openWebhookDatabase, settleClaims } from './testing.ts';
+import { webhookCheck } from './verify.ts';
+
+const database = await openWebhookDatabase();
+const { sql } = database;
+let endpoint: string;
+afterAll(() => database.close());
+beforeEach(async () => {
+  await sql`truncate webhook_endpoints, outbox, webhook_messages, webhook_deliveries, webhook_lanes, webhook_subjects`;
+  await sql`truncate coupons, claims, refusals cascade`;
+  endpoint = await insertEndpoint(sql);
+  await sql`update webhook_endpoints set created_at = now() - interval '2 minutes', updated_at = now() - interval '2 minutes'`;
+  const coupon = await insertCoupon(sql, 2);
+  await settleClaims(sql, coupon, ['ada', 'bob', 'cy']);
+});
+
+/** What is violated, and what is noted, by how many rows. */
+async function found() {
+  const verdicts = await runChecks(database.url, [webhookCheck]);
+  return Object.fromEntries(
+    verdicts
+      .filter(one => one.violations + one.notes > 0)
+      .map(one => [one.name, [one.violations, one.notes]]),
+  );
+}
+
+test('nothing is found in what waits, in what was relayed, and in what was pruned', async () => {
+  expect(await found()).toEqual({});
+  await relayOutbox(sql);
+  expect(await found()).toEqual({});
+  await sql`update webhook_messages set created_at = now() - interval '40 days' where event_sequence < 3`;
+  await sql`update claims set created_at = now() - interval '40 days'`;
+  expect(await pruneMessages(sql, 30)).toBe(2);
+  expect(await sql`select event_sequence from webhook_messages order by 1`).toHaveLength(2);
+  expect(await sql`select from webhook_deliveries`).toHaveLength(2);
+  expect(await found()).toEqual({});
+});
+
+test.each([
+  [
+    'an outcome without a message',
+    'delete from webhook_messages where event_sequence = 1',
+    { 'every-outcome-is-told-once': [1, 0] },
+  ],
+  ['an outbox row that vanished', 'delete from outbox', { 'every-outcome-is-told-once': [3, 0] }],
+  [
+    'a gap',
+    'delete from webhook_messages where event_sequence = 4',
+    { 'events-are-numbered-without-gaps': [1, 0] },
+  ],
+  [
+    'an endpoint that is not told',
+    'delete from webhook_deliveries where id in (select min(id) from webhook_deliveries)',
+    { 'every-endpoint-is-told': [1, 0] },
+  ],
+  [
+    'a delivery that nobody makes',
+    "update webhook_deliveries set due_at = now() - interval '1 hour' where id in (select min(id) from webhook_deliveries)",
+    { 'no-delivery-is-forgotten': [0, 1] },
+  ],
+])('%s is named', async (_, breakIt, expected) => {
+  if (!breakIt.includes('outbox')) await relayOutbox(sql);
+  await sql.unsafe(breakIt);
+  expect(await found()).toEqual(expected);
+});
+
+test('who deletes an endpoint deletes what it had still to be told', async () => {
+  await relayOutbox(sql);
+  await sql`update webhook_deliveries set status = 'exhausted' where id in (select min(id) from webhook_deliveries)`;
+  await sql`delete from webhook_endpoints where id = ${endpoint}`;
+  expect(await exhaustDisabled(sql)).toBe(4);
+  expect(await sql`select from webhook_deliveries`).toHaveLength(0);
+  expect(await found()).toEqual({});
+});
