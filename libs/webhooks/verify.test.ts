@@ -41,6 +41,13 @@ test('nothing is found in what waits, in what was relayed, and in what was prune
   expect(await found()).toEqual({});
 });
 
+test('where there is no endpoint, nothing is to be told', async () => {
+  await sql`delete from outbox`;
+  expect(await found()).toEqual({ 'every-outcome-is-told-once': [3, 0] });
+  await sql`delete from webhook_endpoints`;
+  expect(await found()).toEqual({});
+});
+
 test.each([
   [
     'an outcome without a message',
