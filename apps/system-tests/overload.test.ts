@@ -39,12 +39,18 @@ describe.skipIf(!redisAvailable && !redisRequired)('an API process that is asked
     const { postgres } = stack.ways!.apis[0]!;
     postgres.holdRequests();
     const asked = Array.from({ length: inFlight }, (_, i) => client.join(`held ${i}`, 'ada'));
-    // The look is in flight itself.
+    const toppedUp: Promise<unknown>[] = [];
     await awaitUntil(
       'all to be in flight',
-      async () => (await metric('claimline_requests_in_flight')) === inFlight + 1,
+      async () => {
+        const now = await metric('claimline_requests_in_flight');
+        // The look is in flight itself. Whose query was given up has left a place.
+        for (let n = now; n <= inFlight; n++) toppedUp.push(client.join(`held ${n}`, 'bob'));
+        return now === inFlight + 1;
+      },
       soonMs,
     );
+    const shed = await metric('claimline_shed_total{why="in_flight"}');
     for (const refused of [
       await client.join('one more', 'ada'),
       await client.claim('one more', 'ada'),
@@ -54,7 +60,7 @@ describe.skipIf(!redisAvailable && !redisRequired)('an API process that is asked
       expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
       expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(5);
     }
-    expect(await metric('claimline_shed_total{why="in_flight"}')).toBe(3);
+    expect(await metric('claimline_shed_total{why="in_flight"}')).toBeGreaterThanOrEqual(shed + 3);
     expect((await client.get('/livez')).status).toBe(200);
     expect((await client.get('/readyz')).status).toBe(200);
     // Postgres is held up, so it is not healthy; but it says so.
@@ -63,6 +69,7 @@ describe.skipIf(!redisAvailable && !redisRequired)('an API process that is asked
     postgres.release();
     expect((await created).status).toBe(201);
     // A query that was held up may have been given up; but who was let in is not turned away.
+    await Promise.all(toppedUp);
     const codes = new Set((await Promise.all(asked)).map(({ body }) => body.code));
     codes.delete('unavailable');
     expect([...codes]).toEqual(['coupon_not_found']);
@@ -108,13 +115,15 @@ describe.skipIf(!redisAvailable && !redisRequired)('an API process that is asked
         else {
           expect(Number(headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
           // A store that is late may also be given up.
-          if (body.code === 'overloaded') isOver = true;
-          else expect(body.code).toBe('unavailable');
+          expect(['overloaded', 'unavailable']).toContain(body.code);
         }
       }
     });
+    const turnedAway = async () => (await metric('claimline_shed_total{why="lane_wait"}')) > 0;
+    await awaitUntil('claims to be turned away', turnedAway, soonMs).finally(() => {
+      isOver = true;
+    });
     await Promise.all(people);
-    expect(await metric('claimline_shed_total{why="lane_wait"}')).toBeGreaterThan(0);
     stack.ways!.apis[0]!.redis!.delayMs = 0;
     await awaitUntil(
       'claims to be let in again',
