@@ -114,7 +114,7 @@ export const settings = {
   ),
   PAYMENT_MOCK: setting(
     z.enum(['on', 'off'], 'must be on or off').optional(),
-    'The payment method `mock`, which takes no money. Unless set, it is on where HOST is a loopback address.',
+    'The payment method `mock`, which takes no money. Unless set, it is on where HOST is a loopback address and there is neither an OPERATOR_KEY nor a STRIPE_SECRET_KEY.',
   ),
   PAYMENT_PENDING_SECONDS: setting(
     wholeNumber({ min: 30, max: 604_800, fallback: 900 }),

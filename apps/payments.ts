@@ -1,18 +1,30 @@
 import type { Point } from '@claimline/bookings';
 import { isLoopback } from '@claimline/http/access';
 import type { PaymentSettings } from '@claimline/payments';
+import type { Logger } from '@claimline/telemetry/log';
 import type { Config } from './config.ts';
 
-/** How this installation takes payments. The mock is for machines that nobody else can reach, unless somebody says so. */
+/**
+ * How this installation takes payments. Unless somebody says so, the mock is only for trying out: a loopback
+ * address alone may be behind a proxy, so that a key or an account of Stripe's means a live shop.
+ */
 export function paymentSettings(config: Config): PaymentSettings {
+  const { HOST, OPERATOR_KEY, STRIPE_SECRET_KEY, PAYMENT_MOCK } = config;
+  const isTryingOut = isLoopback(HOST) && !OPERATOR_KEY && !STRIPE_SECRET_KEY;
   return {
-    takesMock: config.PAYMENT_MOCK ? config.PAYMENT_MOCK === 'on' : isLoopback(config.HOST),
+    takesMock: PAYMENT_MOCK ? PAYMENT_MOCK === 'on' : isTryingOut,
     stripe: {
-      secretKey: config.STRIPE_SECRET_KEY,
+      secretKey: STRIPE_SECRET_KEY,
       webhookSecret: config.STRIPE_WEBHOOK_SECRET,
       apiUrl: config.STRIPE_API_URL,
     },
   };
+}
+
+/** Says at the start what an operator may not have meant. */
+export function warnOfPayments(config: Config, log: Logger): void {
+  if (paymentSettings(config).takesMock)
+    log.warn('the payment method mock is on: it books and takes no money; PAYMENT_MOCK=off turns it off');
 }
 
 /** Does nothing; with FAULT_POINT the process dies when that point is reached, as by `kill -9`. */

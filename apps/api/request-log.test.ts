@@ -74,7 +74,12 @@ test('a stampede is counted instead, and the counts are exact', async () => {
 });
 
 test('LOG_LEVEL=warn leaves out what went well', async () => {
-  const quiet = startProcess('api', { DATABASE_URL: database.url, PORT: '0', LOG_LEVEL: 'warn' });
+  const quiet = startProcess('api', {
+    DATABASE_URL: database.url,
+    PORT: '0',
+    LOG_LEVEL: 'warn',
+    PAYMENT_MOCK: 'off',
+  });
   await fetch(`${await quiet.ready}/health`);
   await quiet.stop();
   expect(quiet.log().map(line => line.level)).toEqual(['warn']); // That there is no key.

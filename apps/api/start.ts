@@ -11,6 +11,7 @@ import { metrics } from '@claimline/telemetry/metrics';
 import { openUsageLog, usageLogLimits, validateSettings } from '@claimline/validations';
 import { parseSecretKeys, readSeal } from '@claimline/webhooks';
 import type { Config } from '../config.ts';
+import { warnOfPayments } from '../payments.ts';
 import type { Running, Setting } from '../process.ts';
 import { requireDatabaseUrl } from '../process.ts';
 import { createApp } from './app.ts';
@@ -32,6 +33,7 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
   if (!config.WEBHOOK_SECRET_KEY)
     log.info('no WEBHOOK_SECRET_KEY: the key of webhook secrets is kept in the database beside them');
   if (!config.OPERATOR_KEY) log.warn('no OPERATOR_KEY: everything is open to everybody on this machine');
+  warnOfPayments(config, log);
 
   const onError = (error: unknown) => {
     metrics.errors.inc({ where: 'background' });
