@@ -44,7 +44,7 @@ function mountReserving(router: Router, { changes, reserve, issueTicket }: House
     if (reserved.kind === 'refused') return refuse(c, reserved);
     const waitS = preferredWaitSeconds(c, ticketHttpLimits.waitMostS);
     const applied = waitS === null ? undefined : { 'Preference-Applied': `wait=${waitS}` };
-    const { state, joined, event } = reserved;
+    const { state, event } = reserved;
     const { outcome, ticket } = state;
     if (outcome?.status === 'granted')
       return reply(c, 201, toReservation(outcome.reservation), {
@@ -53,7 +53,7 @@ function mountReserving(router: Router, { changes, reserve, issueTicket }: House
       });
     if (outcome?.status === 'refused') return refuse(c, { ...outcome, event });
     const { body, retryAfter } = viewSeatTicket(state);
-    return reply(c, 202, joined ? { ...body, deduplicated: true } : body, {
+    return reply(c, 202, body, {
       ...applied,
       Location: `/api/tickets/${ticket}`,
       'Retry-After': String(retryAfter ?? 1),

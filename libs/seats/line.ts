@@ -10,44 +10,22 @@ export const lineLimits = {
   sureMs: 5000,
 } as const;
 
-type Place = { eventId: string; userId: string; key: string; ticket: string };
-
-/** Who is in line by what this process has accepted and not yet heard of. */
+/** Who is in line by what this process has accepted and not yet heard of: reading such a ticket costs no look. */
 export type Line = {
-  /** The ticket that is in line for the same wish of the same person: theirs from before, or this one. */
-  enter(place: Place): string;
+  enter(ticket: string, userId: string): void;
   leave(ticket: string): void;
-  /** An undecided ticket that is in the queue for sure. */
-  find(ticket: string): Place | undefined;
+  /** Whose undecided ticket it is, where it is in the queue for sure. */
+  findUser(ticket: string): string | undefined;
   /** Whatever is remembered may have been decided unheard. */
   forgetAll(): void;
 };
 
 export function createLine(): Line {
-  const options = { max: lineLimits.most, ttl: lineLimits.sureMs };
-  const byTicket = new LRUCache<string, Place>(options);
-  const byWish = new LRUCache<string, string>(options);
-  const wishOf = ({ eventId, userId, key }: Place) => JSON.stringify([eventId, userId, key]);
-
+  const users = new LRUCache<string, string>({ max: lineLimits.most, ttl: lineLimits.sureMs });
   return {
-    enter(place) {
-      const wish = wishOf(place);
-      const known = byWish.get(wish);
-      if (known !== undefined) return known;
-      byWish.set(wish, place.ticket);
-      byTicket.set(place.ticket, place);
-      return place.ticket;
-    },
-    leave(ticket) {
-      const place = byTicket.get(ticket);
-      if (!place) return;
-      byTicket.delete(ticket);
-      byWish.delete(wishOf(place));
-    },
-    find: ticket => byTicket.get(ticket),
-    forgetAll() {
-      byTicket.clear();
-      byWish.clear();
-    },
+    enter: (ticket, userId) => void users.set(ticket, userId),
+    leave: ticket => void users.delete(ticket),
+    findUser: ticket => users.get(ticket),
+    forgetAll: () => users.clear(),
   };
 }

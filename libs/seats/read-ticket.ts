@@ -31,7 +31,6 @@ export const seatTicketSchema = z
     seats: z.array(z.string()).optional().describe('The numbers of the seats for which it was refused.'),
     eta: z.object({ known: z.boolean(), seconds: z.int().optional() }),
     reservation: reservationSchema.optional(),
-    deduplicated: z.literal(true).optional().describe('This person was in line for the same already.'),
     created_at: z.iso.datetime(),
     decided_at: z.iso.datetime().optional(),
   })
@@ -64,8 +63,8 @@ export function createSeatTicketReader({ engine, tickets, outcomes, line }: Hous
     if (!issued) return null;
     const { subjectId: eventId, createdAtMs } = issued;
     const base = { ticket, eventId, createdAtMs };
-    const place = line.find(ticket);
-    if (place && !outcomes.isHeard(ticket)) return { ...base, userId: place.userId, outcome: undefined };
+    const userId = line.findUser(ticket);
+    if (userId !== undefined && !outcomes.isHeard(ticket)) return { ...base, userId, outcome: undefined };
     const outcome = await outcomes.read(ticket);
     if (outcome) return { ...base, userId: outcome.userId, outcome };
     const queued = await findInQueue(eventId, ticket);

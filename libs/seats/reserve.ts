@@ -8,7 +8,7 @@ import type { Asked, SeatTrains } from './train.ts';
 
 /** What became of a request so far: a ticket, decided or not, or a refusal at the gate. */
 export type Reserved =
-  | { kind: 'ticket'; state: SeatTicket; joined: boolean; event: EventFacts }
+  | { kind: 'ticket'; state: SeatTicket; event: EventFacts }
   | ({ kind: 'refused'; event: EventFacts | null } & Refusal);
 
 /** One person's request for seats, with or without waiting for the outcome. */
@@ -41,13 +41,13 @@ export function createReserveVerb({
     if (boarded.kind === 'refused') {
       const state = await findOwn(asked);
       if (!state || !boarded.event) return boarded;
-      return { kind: 'ticket', state, joined: false, event: boarded.event };
+      return { kind: 'ticket', state, event: boarded.event };
     }
-    const { ticket, joined, event } = boarded;
+    const { ticket, event } = boarded;
     if (waitMs > 0 && !outcomes.isHeard(ticket)) await rest(() => outcomes.wait(ticket, waitMs, signal));
     const state = waitMs > 0 ? await reader(ticket) : null;
     const queued = { ticket, eventId, createdAtMs: Date.now(), userId: asked.userId, outcome: undefined };
-    return { kind: 'ticket', state: state ?? queued, joined, event };
+    return { kind: 'ticket', state: state ?? queued, event };
   };
 }
 

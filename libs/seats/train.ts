@@ -11,7 +11,7 @@ import { judge, type Refusal } from './gate.ts';
 import { type JobData, type JobRequest, laneOf } from './job.ts';
 import type { Line } from './line.ts';
 import type { SeatMaps } from './seat-maps.ts';
-import { keyOfWish, type Wish } from './wish.ts';
+import type { Wish } from './wish.ts';
 
 /**
  * One person's request for seats. `fixed`: its ticket was issued and stored beforehand, so that the next run
@@ -19,9 +19,9 @@ import { keyOfWish, type Wish } from './wish.ts';
  */
 export type Asked = { userId: string; wish: Wish; fixed?: { ticket: string; run: number } | undefined };
 
-/** What the gate and the queue made of it. `joined`: the person had asked for the same already, and is in line. */
+/** What the gate and the queue made of it. */
 export type Boarded =
-  | { kind: 'queued'; event: EventFacts; ticket: string; joined: boolean }
+  | { kind: 'queued'; event: EventFacts; ticket: string }
   | ({ kind: 'refused'; event: EventFacts | null } & Refusal);
 
 export const trainLimits = {
@@ -83,11 +83,10 @@ export function createSeatTrains(house: House) {
       const refusal = refusals[i];
       if (!event || refusal) return { kind: 'refused', event, ...(refusal ?? gone) };
       const ticket = fixed?.ticket ?? (issued[i] as string);
-      const inLine = line.enter({ eventId: event.id, userId, key: keyOfWish(wish), ticket });
-      if (inLine !== ticket) return { kind: 'queued', event, ticket: inLine, joined: true };
+      line.enter(ticket, userId);
       if (requests.length === 0) run = fixed?.run ?? 1;
       requests.push([ticket, userId, wish]);
-      return { kind: 'queued', event, ticket, joined: false };
+      return { kind: 'queued', event, ticket };
     });
     if (event && requests.length > 0) await add(event, requests, run);
     return boarded;
@@ -129,7 +128,7 @@ const gone: Refusal = { reason: 'event_not_found', refused: null };
 function count(boarded: Boarded[]) {
   const counts = new Map<string, number>();
   for (const one of boarded) {
-    const verdict = one.kind === 'refused' ? one.reason : one.joined ? 'joined' : 'admitted';
+    const verdict = one.kind === 'refused' ? one.reason : 'admitted';
     counts.set(verdict, (counts.get(verdict) ?? 0) + 1);
   }
   for (const [verdict, n] of counts) metrics.seatRequests.inc({ verdict }, n);

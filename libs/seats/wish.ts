@@ -58,9 +58,3 @@ export function toWish({ seats, quantity, section }: z.output<typeof reservation
   if (seats) return { seats: seats.map(({ number, version }) => ({ number, version: version ?? null })) };
   return { quantity: quantity as number, section: section ?? null };
 }
-
-/** The same text for the same wish, in whichever order its seats are named. */
-export function keyOfWish(wish: Wish): string {
-  if ('quantity' in wish) return JSON.stringify([wish.quantity, wish.section]);
-  return JSON.stringify(wish.seats.map(({ number, version }) => [number, version]).sort());
-}

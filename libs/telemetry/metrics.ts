@@ -157,7 +157,7 @@ export const metrics = {
   }),
   seatRequests: new Counter({
     name: 'claimline_seat_requests_total',
-    help: 'Requests for seats by what the gate said: admitted, joined, or refused with a reason.',
+    help: 'Requests for seats by what the gate said: admitted, or refused with a reason.',
     labelNames: ['verdict'],
     registers,
   }),

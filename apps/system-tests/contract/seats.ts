@@ -231,6 +231,18 @@ function reserving(stack: ThisStack): void {
     expect((await client.get(`/api/events/${id}`)).body.seats).toMatchObject({ available: 9, held: 1 });
   });
 
+  test('the same wish of the same person again is a request of its own: a user id opens no ticket', async () => {
+    const client = stack().client();
+    const id = await openEvent(client, seatsOf(4));
+    const ask = () => reserve(client, id, { user_id: 'ann', quantity: 2 }, {} as typeof WAIT);
+    const asked = await stack().whileWorkersStand(() => Promise.all([ask(), ask()]));
+    const tickets = asked.map(({ status, body }) => status === 202 && (body.ticket as string));
+    expect(new Set(tickets).size).toBe(2);
+    const held = await Promise.all(tickets.map(ticket => client.ticket(ticket as string, 30)));
+    expect(held.map(({ body }) => body.status)).toEqual(['granted', 'granted']);
+    expect((await client.get(`/api/events/${id}`)).body.seats).toMatchObject({ available: 0, held: 4 });
+  });
+
   test('best available: neighbors first, in the section that is asked for', async () => {
     const client = stack().client();
     const id = await openEvent(client, [...seatsOf(20, 'hall'), ...seatsOf(5, 'box')]);
