@@ -238,6 +238,31 @@ test('a pending payment is a pending booking, and a webhook confirms it', async 
   });
 });
 
+test('who asks again with the same key while the payer is to finish it gets the client secret again', async () => {
+  const held = await world.hold();
+  const id = `pay_${randomUUID()}`;
+  const { providers } = world.house;
+  const mock = providers.take('mock');
+  const secret = async (charge: ReturnType<typeof mock.read>) => ({ ...(await charge), clientSecret: 'cs' });
+  const payerPays = {
+    ...mock,
+    charge: (...given: Parameters<typeof mock.charge>) => secret(mock.charge(...given)),
+    read: (chargeId: string) => secret(mock.read(chargeId)),
+  };
+  world.house.providers = { take: () => payerPays };
+  const answers = [
+    await book(held, 'tok_pending', id),
+    await book(held, 'tok_pending', id),
+    await book(held),
+  ];
+  world.house.providers = providers;
+  expect(answers.map(({ clientSecret, isNew }) => [clientSecret, isNew])).toEqual([
+    ['cs', true],
+    ['cs', true],
+    [null, false],
+  ]);
+});
+
 test('a pending payment that fails releases the seats', async () => {
   const held = await world.hold();
   const id = `pay_${randomUUID()}`;

@@ -36,7 +36,15 @@ export async function bookReservation(house: House, order: Order): Promise<Booke
   const answered = await answer(house, payment);
   if (!isSame && answered.booking.status === 'canceled')
     throw new AppError('reservation_expired', 'this reservation was booked, and its booking was canceled');
-  return { ...answered, isNew: isSame };
+  const clientSecret = isSame && payment.status === 'pending' ? await readSecret(house, payment) : null;
+  return { ...answered, isNew: isSame, clientSecret };
+}
+
+/** What the payer's device needs, again, for the answer that never arrived. */
+async function readSecret({ providers }: House, { provider, charge_id }: PaymentRow): Promise<string | null> {
+  if (charge_id === null) return null;
+  const { clientSecret } = await providers.take(provider).read(charge_id).catch(orAway);
+  return clientSecret;
 }
 
 async function carryOn(house: House, begun: PaymentRow, { token }: Order): Promise<Booked> {
@@ -45,14 +53,18 @@ async function carryOn(house: House, begun: PaymentRow, { token }: Order): Promi
     return { ...(await answer(house, payment)), isNew: true, clientSecret };
   } catch (error) {
     if (!(error instanceof ProviderAwayError)) throw error;
-    const { retryAfterSeconds } = bookingLimits;
     const { holdSeconds } = sagaLimits;
-    await leavePayment(house.sql, begun.id, { seconds: retryAfterSeconds, holdSeconds });
-    throw new AppError('unavailable', 'the payment provider cannot be reached; ask again with the same key', {
-      retryAfterSeconds,
-      cause: error,
-    });
+    await leavePayment(house.sql, begun.id, { seconds: bookingLimits.retryAfterSeconds, holdSeconds });
+    return orAway(error);
   }
+}
+
+function orAway(error: unknown): never {
+  if (!(error instanceof ProviderAwayError)) throw error;
+  throw new AppError('unavailable', 'the payment provider cannot be reached; ask again with the same key', {
+    retryAfterSeconds: bookingLimits.retryAfterSeconds,
+    cause: error,
+  });
 }
 
 /** The booking that a payment came to, or why there is none. */

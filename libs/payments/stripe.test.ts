@@ -133,21 +133,22 @@ describe('what Stripe may answer', () => {
   });
 
   test.each([
-    ['succeeded', {}, 'succeeded', null],
-    ['processing', {}, 'pending', null],
-    ['requires_action', {}, 'pending', null],
-    ['requires_payment_method', {}, 'open', null],
+    ['succeeded', {}, 'succeeded', null, null],
+    ['processing', {}, 'pending', null, 'cs'],
+    ['requires_action', {}, 'pending', null, 'cs'],
+    ['requires_payment_method', {}, 'open', null, 'cs'],
     [
       'requires_payment_method',
       { last_payment_error: { code: 'card_declined', decline_code: 'lost_card' } },
       'failed',
       'lost_card',
+      null,
     ],
-    ['canceled', {}, 'failed', 'canceled'],
-    ['something_new', {}, 'pending', null],
-  ])('an intent that is %s %j', async (status, more, becomes, reason) => {
+    ['canceled', {}, 'failed', 'canceled', null],
+    ['something_new', {}, 'pending', null, 'cs'],
+  ])('an intent that is %s %j', async (status, more, becomes, reason, clientSecret) => {
     const { stripe } = await answering(intent(status, more));
-    expect(await stripe.read('pi_1')).toMatchObject({ status: becomes, reason });
+    expect(await stripe.read('pi_1')).toMatchObject({ status: becomes, reason, clientSecret });
   });
 
   test('a declined card is an answer and not an outage', async () => {
@@ -172,7 +173,7 @@ describe('what Stripe may answer', () => {
   test('without a token it is the payer’s turn, with the client secret', async () => {
     const { stripe, heard } = await answering(intent('requires_payment_method'));
     const charge = await stripe.charge('pi_1', { ...order, token: null });
-    expect(charge).toMatchObject({ status: 'pending' });
+    expect(charge).toMatchObject({ status: 'pending', clientSecret: 'cs' });
     expect(heard.map(({ call }) => call)).toEqual(['GET /v1/payment_intents/pi_1']);
   });
 

@@ -167,11 +167,11 @@ function toCharge(intent: Stripe.PaymentIntent): Charge {
     amount: intent.amount,
     currency: intent.currency.toUpperCase(),
     reason: hasFailed ? (failure?.decline_code ?? failure?.code ?? failure?.type ?? intent.status) : null,
-    clientSecret: status === 'pending' ? intent.client_secret : null,
+    clientSecret: !hasFailed && (status === 'open' || status === 'pending') ? intent.client_secret : null,
   };
 }
 
-/** It is the payer's turn. */
+/** It is the payer's turn, on their own device. */
 async function awaitPayer(charge: Charge): Promise<Charge> {
   return charge.status === 'open' ? { ...charge, status: 'pending' } : charge;
 }
