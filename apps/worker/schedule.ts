@@ -15,6 +15,7 @@ import { pruneMessages } from '@claimline/webhooks/jobs';
 import type { Config } from '../config.ts';
 import { faultPoint, paymentSettings } from '../payments.ts';
 import { watchInvariants } from '../verify.ts';
+import { type Job, repeat } from './repeat.ts';
 
 const HOUR_MS = 3_600_000;
 /** Half of the minute within which a lapsed lock is promised to be taken off. */
@@ -25,24 +26,13 @@ const RESUME_MS = 10_000;
 const PAYMENT_SWEEP_MS = 5000;
 const MOCK_WEBHOOKS_MS = 1000;
 
-/** `run` answers how much it did, or found. 0 `everyMs` is never. */
-type Job = { name: string; everyMs: number; run: () => Promise<number | undefined> };
-
 type House = { config: Config; databaseUrl: string; sql: Sql; engine: Engine; log: Logger };
 
-/** What workers do from time to time. Each is safe to run in several processes at once. */
+/** What workers do from time to time. Each is safe to run in several processes at once, and has one run at a time in this. */
 export function startSchedule(house: House) {
-  const { log } = house;
   const timers = jobsOf(house)
     .filter(job => job.everyMs > 0)
-    .map(job =>
-      setInterval(() => {
-        job.run().then(
-          done => done && log.info({ job: job.name, done }, 'scheduled job'),
-          error => log.error({ err: error, job: job.name }, 'scheduled job failed'),
-        );
-      }, job.everyMs),
-    );
+    .map(job => repeat(job, house.log));
   return {
     stop() {
       for (const timer of timers) clearInterval(timer);

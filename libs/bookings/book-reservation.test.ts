@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type Booked, bookReservation } from './book-reservation.ts';
+import { sagaLimits } from './house.ts';
 import { applyNotice } from './notice.ts';
 import { refundBooking } from './refund.ts';
 import { newRefundId } from './refund-row.ts';
@@ -173,6 +174,27 @@ test('an answer that was lost is looked up by the same request, sent again', asy
   await passTime();
   expect((await book(held, null, id)).booking.status).toBe('confirmed');
   expect(await stateOf(held)).toMatchObject({ charges: ['succeeded 0'] });
+});
+
+test('a sweep has as many leases as it has hands, and comes round to all', async () => {
+  const held = await Promise.all(Array.from({ length: 12 }, () => world.hold()));
+  for (const one of held) expect(await outcomeOf(book(one, 'tok_answer_lost'))).toBe('unavailable');
+  const ids = held.map(({ id }) => id);
+  const { providers } = world.house;
+  const mock = providers.take('mock');
+  const leases: number[] = [];
+  async function read(chargeId: string) {
+    const [row] = await world.sql`
+      select count(*)::int as leases from payments where due_at > now() and reservation_id = any (${ids})`;
+    leases.push(row?.leases);
+    return mock.read(chargeId);
+  }
+  world.house.providers = { take: () => ({ ...mock, read }) };
+  await sweep();
+  world.house.providers = providers;
+  expect(leases.length).toBeGreaterThanOrEqual(12);
+  expect(Math.max(...leases)).toBeLessThanOrEqual(sagaLimits.atOnce);
+  for (const one of held) expect(await stateOf(one)).toMatchObject({ payments: ['booked'] });
 });
 
 test('a step after the charge fails: given back, and the seats are as they were', async () => {

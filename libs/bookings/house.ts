@@ -32,7 +32,7 @@ export const sagaLimits = {
   /** After a call that nobody answered, and doubled with each, up to the most. */
   againSeconds: 5,
   againMostSeconds: 600,
-  /** Taken up by one sweep, and worked on at once. */
+  /** Taken up by one sweep at the most, and worked on at once. */
   bite: 100,
   atOnce: 5,
 } as const;

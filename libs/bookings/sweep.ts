@@ -12,18 +12,23 @@ import { leaveRefund, takeDueRefunds } from './refund-row.ts';
  */
 export async function resumePayments(house: House, onError: (error: unknown) => void): Promise<number> {
   const { sql } = house;
-  const { bite: most, leaseSeconds, holdSeconds } = sagaLimits;
-  const payments = await takeDuePayments(sql, { most, leaseSeconds });
-  await eachOf(payments, async payment => {
-    const leave = () => leavePayment(sql, payment.id, { seconds: againIn(payment.runs), holdSeconds });
-    await carryOn(() => lookAtCharge(house, payment, true), leave, onError);
-  });
-  const refunds = await takeDueRefunds(sql, { most, leaseSeconds });
-  await eachOf(refunds, async refund => {
-    const leave = () => leaveRefund(sql, refund.id, againIn(refund.runs), refund.reason);
-    await carryOn(() => carryOutRefund(house, refund.id), leave, onError);
-  });
-  return payments.length + refunds.length;
+  const { leaseSeconds, holdSeconds } = sagaLimits;
+  const one = { most: 1, leaseSeconds };
+  const payments = await eachOf(
+    () => takeDuePayments(sql, one),
+    async payment => {
+      const leave = () => leavePayment(sql, payment.id, { seconds: againIn(payment.runs), holdSeconds });
+      await carryOn(() => lookAtCharge(house, payment, true), leave, onError);
+    },
+  );
+  const refunds = await eachOf(
+    () => takeDueRefunds(sql, one),
+    async refund => {
+      const leave = () => leaveRefund(sql, refund.id, againIn(refund.runs), refund.reason);
+      await carryOn(() => carryOutRefund(house, refund.id), leave, onError);
+    },
+  );
+  return payments + refunds;
 }
 
 async function carryOn(
@@ -39,11 +44,21 @@ async function carryOn(
   }
 }
 
-/** Each in turn, a few at once. */
-async function eachOf<T>(items: T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = items.values();
+/**
+ * A few hands, each of which takes up one thing when it has done the one before: what waits in a queue here would
+ * lose its lease meanwhile. Answers how many were taken up, `bite` at the most.
+ */
+async function eachOf<T>(take: () => Promise<T[]>, work: (item: T) => Promise<void>): Promise<number> {
+  let begun = 0;
+  let taken = 0;
   const hands = Array.from({ length: sagaLimits.atOnce }, async () => {
-    for (const item of queue) await work(item);
+    while (begun++ < sagaLimits.bite) {
+      const [item] = await take();
+      if (item === undefined) return;
+      taken++;
+      await work(item);
+    }
   });
   await Promise.all(hands);
+  return taken;
 }
