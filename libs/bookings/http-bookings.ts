@@ -2,10 +2,7 @@ import { requiredInteger, requiredText } from '@claimline/http/fields';
 import { decodeCursor, page, pageQuery } from '@claimline/http/page';
 import { reply } from '@claimline/http/reply';
 import type { Router } from '@claimline/http/router';
-import { AppError } from '@claimline/kernel/error';
-import { ProviderAwayError } from '@claimline/payments';
 import { z } from 'zod';
-import { bookingLimits } from './book-reservation.ts';
 import { bookingSchema, listUserBookings, readBooking, toBooking } from './booking.ts';
 import type { House } from './house.ts';
 import { referenceParams } from './reference.ts';
@@ -82,7 +79,8 @@ function mountRefunding(router: Router, house: House) {
       summary: 'Give back the money of a booking, or a part of it',
       description:
         'Without an amount all that is left is given back. Once all of it is, the booking is canceled and its ' +
-        'seats are free; a part leaves the booking as it is. Never more than was paid.',
+        'seats are free; a part leaves the booking as it is. Never more than was paid. What the provider has not ' +
+        'confirmed yet is `refunding_amount`, and is carried out without being asked for again.',
       access: 'keyed',
       params: referenceParams,
       body: z.strictObject({
@@ -102,20 +100,8 @@ function mountRefunding(router: Router, house: House) {
     },
     async ({ c, params: { reference }, body, run }) => {
       const refundId = run?.reference ?? newRefundId();
-      await refundBooking(house, { reference, refundId, amount: body.amount ?? null }).catch(orAway);
+      await refundBooking(house, { reference, refundId, amount: body.amount ?? null });
       return reply(c, 200, toBooking(await readBooking(house.sql, reference)));
-    },
-  );
-}
-
-function orAway(error: unknown): never {
-  if (!(error instanceof ProviderAwayError)) throw error;
-  throw new AppError(
-    'unavailable',
-    'the payment provider cannot be reached; the refund is carried out later',
-    {
-      retryAfterSeconds: bookingLimits.retryAfterSeconds,
-      cause: error,
     },
   );
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { ProviderAwayError } from '@claimline/payments';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { bookReservation } from './book-reservation.ts';
 import { readBooking } from './booking.ts';
@@ -101,6 +102,21 @@ test('a refund whose process died is carried out by the sweep', async () => {
   expect(await refund(null)).toContain('died');
   world.house.reach = () => {};
   expect(await state()).toMatchObject({ status: 'confirmed', refunding_amount: 3000, seats: 2 });
+  await world.sql`update refunds set due_at = now() where due_at is not null`;
+  await resumePayments(world.house, error => expect(error).toBeUndefined());
+  expect(await state()).toMatchObject({ status: 'canceled', refunding_amount: 0, seats: 0, back: 3000 });
+});
+
+test('a refund while the provider is away is begun, and carried out once, later', async () => {
+  const { refund, state } = await booked();
+  const { providers } = world.house;
+  const away = async () => Promise.reject(new ProviderAwayError('mock'));
+  world.house.providers = { take: name => ({ ...providers.take(name), refund: away }) };
+  expect(await refund(null)).toBe('ok');
+  expect(await state()).toMatchObject({ status: 'confirmed', refunding_amount: 3000, seats: 2, back: 0 });
+  expect(await refund(null)).toBe('ok');
+  expect(await refund(1)).toBe('refund_exceeds_payment');
+  world.house.providers = providers;
   await world.sql`update refunds set due_at = now() where due_at is not null`;
   await resumePayments(world.house, error => expect(error).toBeUndefined());
   expect(await state()).toMatchObject({ status: 'canceled', refunding_amount: 0, seats: 0, back: 3000 });

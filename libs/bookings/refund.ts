@@ -1,5 +1,6 @@
 import { sqlFile } from '@claimline/db/sql-file';
 import { AppError } from '@claimline/kernel/error';
+import { ProviderAwayError } from '@claimline/payments';
 import { metrics } from '@claimline/telemetry/metrics';
 import { againIn, type House, sagaLimits } from './house.ts';
 import { bookingNotFound } from './reference.ts';
@@ -29,7 +30,8 @@ const sentences = {
  * Gives back a booking's money: `amount` minor units of it, or with null all that is left, which cancels the
  * booking and frees its seats. The same id is the same refund.
  * @throws AppError with a code of the sentences above, `booking_not_found`, or `refund_failed`
- * @throws ProviderAwayError: the refund stands and is carried out later
+ * Where the provider is away the refund stands as `refunding_amount` and is carried out later: an error would
+ * invite a second one.
  */
 export async function refundBooking(
   house: House,
@@ -45,11 +47,15 @@ export async function refundBooking(
   if (verdict !== 'ok' && verdict !== 'same')
     throw new AppError(verdict, sentences[verdict], { extra: { refundable_amount: left } });
   house.reach('refund begun');
-  const refund = await carryOutRefund(house, refundId);
+  const refund = await carryOutRefund(house, refundId).catch(laterIfAway);
   if (refund?.status === 'failed')
     throw new AppError('refund_failed', 'the provider refused to give it back', {
       extra: { reason: refund.reason },
     });
+}
+
+function laterIfAway(error: unknown): undefined {
+  if (!(error instanceof ProviderAwayError)) throw error;
 }
 
 /**
