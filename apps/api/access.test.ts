@@ -81,7 +81,7 @@ describe('with OPERATOR_KEY', () => {
     ['PATCH', `/api/events/${nothing}/seats`, { seats: ['1'], status: 'blocked' }, 404],
     ['GET', '/api/users/ada/reservations', undefined, 200],
     ['GET', '/api/users/ada/bookings', undefined, 200],
-    ['POST', '/api/bookings/K7QM4-9XTRG/refund', {}, 404],
+    ['POST', '/api/bookings/K7QM-49XT-RGAC-D2FH/refund', {}, 404],
     ['GET', '/metrics', undefined, 200],
     ['GET', '/queues', undefined, 200],
     ['GET', '/queues/api/queues', undefined, 200],
@@ -140,7 +140,7 @@ describe('with OPERATOR_KEY', () => {
     ['GET', '/api/reservations/x', undefined, 404],
     ['DELETE', '/api/reservations/x', undefined, 404],
     ['POST', '/api/reservations/x/booking', {}, 404],
-    ['GET', '/api/bookings/K7QM4-9XTRG', undefined, 404],
+    ['GET', '/api/bookings/K7QM-49XT-RGAC-D2FH', undefined, 404],
     ['POST', '/api/payments/stripe/webhook', {}, 501],
     ['GET', '/health', undefined, 200],
     ['GET', '/livez', undefined, 200],
@@ -173,7 +173,7 @@ describe('with OPERATOR_KEY', () => {
             .replace('ada', '{user_id}')
             .replace(/ep_x|msg_x/, '{id}')
             .replace(nothing, '{id}')
-            .replace('K7QM4-9XTRG', '{reference}')
+            .replace('K7QM-49XT-RGAC-D2FH', '{reference}')
             .replace('runs/x', 'runs/{run_id}')
             .replace(/codes\/x/, 'codes/{code}')}`,
       );

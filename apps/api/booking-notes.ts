@@ -1,7 +1,7 @@
 import type { OperationNote } from '@claimline/http/openapi-operation';
 
 const booking = {
-  reference: 'K7QM4-9XTRG',
+  reference: 'K7QM-49XT-RGAC-D2FH',
   reservation_id: 'rsv_5f1c0c9e8f5b4b6f9c0e2a7d3b1f4e68',
   event_id: 'evt_9d2a41b7c3e84f0fa6d15b7c2e90f3a4',
   user_id: 'ada',

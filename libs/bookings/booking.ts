@@ -56,7 +56,7 @@ export function listUserBookings(
 /** A booking as the API shows it. */
 export const bookingSchema = z
   .object({
-    reference: z.string().describe('Short and not to be guessed; letter case and the dash do not matter.'),
+    reference: z.string().describe('Not to be guessed; letter case and the dashes do not matter.'),
     reservation_id: z.string(),
     event_id: z.string(),
     user_id: z.string(),
