@@ -1,7 +1,7 @@
 import { parseSettings } from '@claimline/kernel/config';
 import { expect, test } from 'vitest';
 import { settings } from './config.ts';
-import { paymentSettings } from './payments.ts';
+import { paymentSettings, warnOfPayments } from './payments.ts';
 
 const key = { OPERATOR_KEY: 'sixteen-letters-' };
 
@@ -14,4 +14,15 @@ test.each([
   [{ PAYMENT_MOCK: 'off' }, false],
 ])('whether the mock is on: %j: %s', (given, takesMock) => {
   expect(paymentSettings(parseSettings(settings, given))).toMatchObject({ takesMock });
+});
+
+test.each([
+  [{ PAYMENT_MOCK: 'off' }, []],
+  [{}, ['mock is on']],
+  [{ STRIPE_SECRET_KEY: 'sk_test_1' }, ['no STRIPE_WEBHOOK_SECRET']],
+  [{ STRIPE_SECRET_KEY: 'sk_test_1', STRIPE_WEBHOOK_SECRET: 'whsec_1' }, []],
+])('what is warned of at the start: %j', (given, warnings) => {
+  const said: string[] = [];
+  warnOfPayments(parseSettings(settings, given), { warn: (text: string) => void said.push(text) } as never);
+  expect(said).toEqual(warnings.map(text => expect.stringContaining(text)));
 });

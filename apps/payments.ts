@@ -22,9 +22,13 @@ export function paymentSettings(config: Config): PaymentSettings {
 }
 
 /** Says at the start what an operator may not have meant. */
-export function warnOfPayments(config: Config, log: Logger): void {
+export function warnOfPayments(config: Config, log: Pick<Logger, 'warn'>): void {
   if (paymentSettings(config).takesMock)
     log.warn('the payment method mock is on: it books and takes no money; PAYMENT_MOCK=off turns it off');
+  if (config.STRIPE_SECRET_KEY && !config.STRIPE_WEBHOOK_SECRET)
+    log.warn(
+      'no STRIPE_WEBHOOK_SECRET: Stripe cannot tell of pending payments, which are asked after instead',
+    );
 }
 
 /** Does nothing; with FAULT_POINT the process dies when that point is reached, as by `kill -9`. */

@@ -32,7 +32,7 @@ export type Delivery = { header: (name: string) => string | undefined; body: Buf
  * Somebody who takes money and gives it back. To charge takes two calls, so that whoever dies between them
  * leaves nothing that cannot be found again: `prepare` answers the charge's id before any money can move,
  * and everything after it goes by that id. Every call may be repeated, at any time later, and comes to the
- * same; the ids given are ours, and each call's idempotency key derives from them.
+ * same; the ids given are ours, and the idempotency key of a call that needs one derives from them.
  *
  * All of them throw {@link ProviderAwayError} when it is not known what came of the call.
  */

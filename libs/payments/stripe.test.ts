@@ -177,6 +177,31 @@ describe('what Stripe may answer', () => {
     expect(heard.map(({ call }) => call)).toEqual(['GET /v1/payment_intents/pi_1']);
   });
 
+  const refused = failure(400, { type: 'invalid_request_error', code: 'payment_intent_unexpected_state' });
+
+  test.each([
+    ['succeeded', 'succeeded'],
+    ['canceled', 'failed'],
+    ['processing', 'pending'],
+  ])('a cancel that is refused of an intent that is %s', async (status, becomes) => {
+    const { stripe } = await answering(refused, intent(status));
+    expect(await stripe.cancel('pi_1')).toMatchObject({ status: becomes });
+  });
+
+  test.each([{}, { last_payment_error: { code: 'card_declined' } }])(
+    'a cancel that is refused of an intent that can still be paid is asked again, %j',
+    async more => {
+      const open = intent('requires_payment_method', more);
+      const { stripe, heard } = await answering(refused, open, intent('canceled'));
+      await expect(stripe.cancel('pi_1')).rejects.toThrow(ProviderAwayError);
+      expect(await stripe.cancel('pi_1')).toMatchObject({ status: 'failed' });
+      const keys = heard.filter(({ call }) => call.endsWith('/cancel')).map(({ key }) => key);
+      expect(keys.length).toBe(2);
+      // Stripe would answer the same key with the same refusal.
+      expect(keys[0] === undefined || keys[0] !== keys[1]).toBe(true);
+    },
+  );
+
   test('a refund that was made when nobody heard of it is found, and not made again', async () => {
     const ours = { id: 're_1', status: 'succeeded', metadata: { refund_id: 'rfd_1' } };
     const { stripe, heard } = await answering({ json: { object: 'list', data: [ours] } });

@@ -81,12 +81,14 @@ export function createStripe(settings: {
     cancel: chargeId =>
       answered(async () => {
         try {
-          return toCharge(
-            await stripe.paymentIntents.cancel(chargeId, {}, { idempotencyKey: `${chargeId} cancel` }),
-          );
+          // Without a key of ours, by which Stripe would repeat an old refusal: canceled twice is canceled.
+          return toCharge(await stripe.paymentIntents.cancel(chargeId));
         } catch (error) {
           if (!(error instanceof Stripe.errors.StripeInvalidRequestError)) throw error;
-          return read(chargeId); // Canceled, succeeded, or on its way and not to be held up.
+          const intent = await stripe.paymentIntents.retrieve(chargeId);
+          // Canceled, succeeded, or on its way and not to be held up. An open one may still be paid: ask again.
+          if (statuses[intent.status] === 'open') throw error;
+          return toCharge(intent);
         }
       }),
     refund: order => answered(() => refund(stripe, order)),
