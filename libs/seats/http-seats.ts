@@ -4,7 +4,7 @@ import { reply } from '@claimline/http/reply';
 import type { Router } from '@claimline/http/router';
 import { z } from 'zod';
 import { eventParams } from './ids.ts';
-import { newSeatsBody, numberField, seatLimits, seatSchema, seatStatuses } from './seat.ts';
+import { labelField, newSeatsBody, numberField, seatLimits, seatSchema, seatStatuses } from './seat.ts';
 import { addSeats, blockSeats, listSeats } from './seats.ts';
 
 /** The largest body that adds seats. */
@@ -87,7 +87,7 @@ function mountMap(router: Router, sql: Sql) {
           .transform(Number)
           .refine(limit => limit >= 1 && limit <= seatLimits.pageMost, limitText)
           .default(seatLimits.pageMost),
-        section: z.string().optional(),
+        section: labelField().optional(),
         status: z.enum(seatStatuses, { error: `must be one of ${seatStatuses.join(', ')}` }).optional(),
       }),
       answers: {

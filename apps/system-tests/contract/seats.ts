@@ -64,6 +64,7 @@ async function expectWhole(
 export function seats(stack: ThisStack): void {
   describe('seats', () => {
     events(stack);
+    seatMaps(stack);
     reserving(stack);
     refusals(stack);
     counts(stack);
@@ -150,6 +151,21 @@ function events(stack: ThisStack): void {
     expectProblem(await client.post('/api/events/evt_no/seats', { seats: [one] }), 404, {
       code: 'event_not_found',
     });
+  });
+}
+
+function seatMaps(stack: ThisStack): void {
+  test('a section that no seat can have is a bad request, one that none has is empty', async () => {
+    const client = stack().client();
+    const id = await openEvent(client, seatsOf(2));
+    const inSection = (section: string) => client.get(`/api/events/${id}/seats?section=${section}`);
+    expect((await inSection('hall')).body.data).toHaveLength(2);
+    expect((await inSection('balcony')).body.data).toEqual([]);
+    for (const wrong of ['%00', 'x'.repeat(65)]) {
+      const refused = await inSection(wrong);
+      expectProblem(refused, 400, { code: 'invalid_request' });
+      expect(refused.body.errors?.map(({ path }) => path)).toEqual(['section']);
+    }
   });
 }
 
