@@ -22,7 +22,9 @@ const problemSchema = z
     seats: z
       .array(z.string())
       .optional()
-      .describe('With `seat_taken`, `stale_seat` and `seat_not_found`: the numbers of the seats.'),
+      .describe(
+        'With `seat_taken`, `stale_seat`, `seat_not_found` and `seat_exists`: the numbers of the seats.',
+      ),
     redeemed_at: z.iso.datetime().optional().describe('With `code_redeemed`.'),
     created: z.int().optional().describe('With `codes_exhausted`: how many there are after all.'),
     skipped: z.int().optional().describe('With `codes_exhausted`: how many were drawn that existed already.'),

@@ -10,15 +10,15 @@ export const seatStatusNow = (sql: Sql) =>
 /**
  * Adds seats to an event, all or none, in the order in which they are given; the first are the best.
  *
- * @throws AppError `event_not_found`; `invalid_request` for another currency or a number that is given twice;
- *   `seat_exists` naming those that are there; `too_many_seats`
+ * @throws AppError `event_not_found`; `invalid_request` for another currency, a number that is given twice, or more
+ *   seats than an event may have; `seat_exists` naming those that are there, unless somebody adds them in this moment
  */
 export async function addSeats(sql: Sql, eventId: string, seats: NewSeat[]): Promise<number> {
   checkSeats(seats);
   const currency = seats[0]?.currency as string;
   const column = (value: (seat: NewSeat) => string | number) => seats.map(value);
   try {
-    const [row] = await sql<{ currency: string | null; total: number; added: number }[]>`
+    const [row] = await sql<{ currency: string | null; total: number; there: string[]; added: number }[]>`
       with event as materialized (select id, currency from events where id = ${eventId} for update),
       had as materialized (select count(*) as total from seats where event_id = (select id from event)),
       given as materialized (
@@ -27,6 +27,9 @@ export async function addSeats(sql: Sql, eventId: string, seats: NewSeat[]): Pro
           ${column(seat => seat.row ?? '')}::text[], ${column(seat => seat.type ?? 'standard')}::text[],
           ${column(seat => seat.price)}::bigint[]
         ) with ordinality as seat (number, section, row_name, type, price, n)
+      ),
+      there as materialized (
+        select number, n from given join seats using (number) where event_id = (select id from event)
       ),
       filled as materialized (
         select section, row_name, max(place) as place from seats
@@ -40,6 +43,7 @@ export async function addSeats(sql: Sql, eventId: string, seats: NewSeat[]): Pro
         from event cross join given left join filled using (section, row_name), had
         where coalesce(event.currency, ${currency}) = ${currency}
           and had.total + ${seats.length} <= ${seatLimits.eventMost}
+          and not exists (select from there)
         order by n
         returning 1
       ),
@@ -47,16 +51,23 @@ export async function addSeats(sql: Sql, eventId: string, seats: NewSeat[]): Pro
         update events set currency = ${currency}, revision = revision + 1, updated_at = now()
         where id = (select id from event) and exists (select from added)
       )
-      select event.currency, had.total, (select count(*) from added) as added from event, had`;
+      select event.currency, had.total, array(select number from there order by n) as there,
+        (select count(*) from added) as added
+      from event, had`;
     if (!row) throw new AppError('event_not_found', 'event not found');
     if (row.added > 0) return row.added;
     if (row.currency !== null && row.currency !== currency)
       throw invalid('seats.0.currency', `must be ${row.currency}, as all seats of this event`);
+    if (row.there.length > 0) throw alreadyThere({ extra: { seats: row.there } });
     throw invalid('seats', `would make ${row.total + seats.length}, more than ${seatLimits.eventMost}`);
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
-    throw new AppError('seat_exists', 'the event has seats of these numbers already', { cause: error });
+    throw alreadyThere({ cause: error });
   }
+}
+
+function alreadyThere(more: { extra?: { seats: string[] }; cause?: unknown }): AppError {
+  return new AppError('seat_exists', 'the event has seats of these numbers already', more);
 }
 
 function checkSeats(seats: NewSeat[]) {
@@ -107,7 +118,8 @@ export async function listSeats(
 
 /**
  * Takes seats out of the sale, or puts them back, all or none.
- * Errors: `event_not_found`, `seat_not_found`, `seat_taken` naming those that are held or booked.
+ * Errors: `event_not_found`, `seat_not_found` naming those that are not there, `seat_taken` naming those that are
+ * held or booked.
  */
 export async function blockSeats(
   sql: Sql,
@@ -115,7 +127,7 @@ export async function blockSeats(
   numbers: string[],
   isBlocked: boolean,
 ): Promise<void> {
-  const [row] = await sql<{ event: string | null; found: number; taken: string[] }[]>`
+  const [row] = await sql<{ event: string | null; missing: string[]; taken: string[] }[]>`
     with locked as materialized (
       select *, status = 'booked' or coalesce(held_until > now(), false) as is_taken from seats
       where event_id = ${eventId} and number = any (${numbers}) order by id for update
@@ -132,10 +144,12 @@ export async function blockSeats(
         and status is distinct from ${isBlocked ? 'blocked' : 'available'}
     )
     select
-      (select id from events where id = ${eventId}) as event, (select count(*) from locked) as found,
+      (select id from events where id = ${eventId}) as event,
+      array(select number from unnest(${numbers}::text[]) as number where number not in (select number from locked)) as missing,
       array(select number from locked where is_taken order by id) as taken`;
   if (!row?.event) throw new AppError('event_not_found', 'event not found');
-  if (row.found !== numbers.length) throw new AppError('seat_not_found', 'the event has no such seats');
+  if (row.missing.length > 0)
+    throw new AppError('seat_not_found', 'the event has no such seats', { extra: { seats: row.missing } });
   if (row.taken.length > 0)
     throw new AppError('seat_taken', 'somebody has these seats', { extra: { seats: row.taken } });
 }

@@ -146,7 +146,14 @@ function events(stack: ThisStack): void {
     expect(await paths(add(one, one))).toEqual(['seats.1.number']);
     expect(await paths(add({ ...one, currency: 'USD' }))).toEqual(['seats.0.currency']);
     expect(await paths(add({ ...one, colour: 'red' }))).toEqual(['seats.0.colour']);
-    expectProblem(await add(one, { ...one, number: 'hall-A1' }), 409, { code: 'seat_exists' });
+    const existing = await add(one, { ...one, number: 'hall-A1' });
+    expectProblem(existing, 409, { code: 'seat_exists' });
+    expect(existing.body.seats).toEqual(['hall-A1']);
+    const block = await client.request('PATCH', `/api/events/${id}/seats`, {
+      json: { seats: ['Z9', 'hall-A1', 'Z8'], status: 'blocked' },
+    });
+    expectProblem(block, 404, { code: 'seat_not_found' });
+    expect(block.body.seats).toEqual(['Z9', 'Z8']);
     expect([...(await seatMap(client, id)).keys()]).toEqual(['hall-A1']);
     expectProblem(await client.post('/api/events/evt_no/seats', { seats: [one] }), 404, {
       code: 'event_not_found',
