@@ -297,6 +297,20 @@ test('a pending payment that fails releases the seats', async () => {
 });
 
 test.each([
+  ['tok_pending_fails', 'failed', []],
+  ['tok_pending_succeeds', 'undone', ['undo succeeded']],
+])('a pending booking by %s whose event is deleted has failed', async (token, payment, refunds) => {
+  const held = await world.hold();
+  const id = `pay_${randomUUID()}`;
+  await book(held, token, id);
+  await world.sql`delete from seats where reservation_id = ${held.id}`;
+  await world.sql`delete from reservations where id = ${held.id}`;
+  await world.sql`update mock_charges set settles_at = now() where id = ${chargeOf(id)}`;
+  await notify(chargeOf(id));
+  expect(await stateOf(held)).toMatchObject({ payments: [payment], bookings: ['failed'], refunds });
+});
+
+test.each([
   ['tok_pending', 'failed', 'canceled'],
   ['tok_pending_succeeds', 'booked', 'booked'],
 ])(

@@ -35,6 +35,13 @@ stored as (
   on conflict (payment_id) do update set status = excluded.status, confirmed_at = excluded.confirmed_at
   returning *
 ),
+-- Where the event was deleted meanwhile there is no reservation to make it of. Also later, for one that was too young.
+ended as (
+  update bookings set status = 'failed'
+  from decided
+  where bookings.payment_id = decided.id and bookings.status = 'pending' and becomes = 'undone'
+    and not exists (select from reservations where id = decided.reservation_id)
+),
 undone as (
   insert into refunds (id, payment_id, amount, why, due_at)
   select $2::text, id, amount, 'undo', now() + $3::int * interval '1 s' from decided where is_new and becomes = 'undone'

@@ -24,5 +24,12 @@ stored as (
   where was_pending
   -- The pending one, which may be younger than this statement's snapshot.
   on conflict (payment_id) do update set status = 'failed'
+),
+-- Where the event was deleted meanwhile there is no reservation to make it of.
+ended as (
+  update bookings set status = 'failed'
+  from moved
+  where bookings.payment_id = moved.id and bookings.status = 'pending'
+    and not exists (select from reservations where id = moved.reservation_id)
 )
 select coalesce((select 'failed' from moved), status) as status, (select verdict from released) as hold from payment
