@@ -136,7 +136,7 @@ export const settings = {
   ),
   FAULT_POINT: setting(
     z.enum(points, { error: `must be one of ${points.join(', ')}` }).optional(),
-    'For fault runs: the process kills itself each time a booking passes this point.',
+    'For fault runs, on a loopback HOST alone: the process kills itself each time a booking passes this point.',
   ),
   RATE_LIMITS: setting(onOff(true), 'Rate limits; off for load tests. There are none yet.'),
   WEBHOOK_ALLOW_HOSTS: setting(

@@ -1,7 +1,7 @@
 import { parseSettings } from '@claimline/kernel/config';
 import { expect, test } from 'vitest';
 import { settings } from './config.ts';
-import { paymentSettings, warnOfPayments } from './payments.ts';
+import { faultPoint, paymentSettings, warnOfPayments } from './payments.ts';
 
 const key = { OPERATOR_KEY: 'sixteen-letters-' };
 
@@ -25,4 +25,16 @@ test.each([
   const said: string[] = [];
   warnOfPayments(parseSettings(settings, given), { warn: (text: string) => void said.push(text) } as never);
   expect(said).toEqual(warnings.map(text => expect.stringContaining(text)));
+});
+
+test('FAULT_POINT is warned of, and refused where others can reach this machine', () => {
+  const said: string[] = [];
+  const log = { warn: (text: string) => void said.push(text) } as never;
+  const given = { FAULT_POINT: 'charged' };
+  faultPoint(parseSettings(settings, {}), log);
+  expect(said).toEqual([]);
+  faultPoint(parseSettings(settings, given), log);
+  expect(said).toEqual([expect.stringContaining('kills itself')]);
+  const open = parseSettings(settings, { ...given, HOST: '0.0.0.0', ...key });
+  expect(() => faultPoint(open, log)).toThrow('HOST is 0.0.0.0');
 });

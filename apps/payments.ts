@@ -31,8 +31,17 @@ export function warnOfPayments(config: Config, log: Pick<Logger, 'warn'>): void 
     );
 }
 
-/** Does nothing; with FAULT_POINT the process dies when that point is reached, as by `kill -9`. */
-export function faultPoint({ FAULT_POINT: deadly }: Config): (point: Point) => void {
+/**
+ * Does nothing; with FAULT_POINT the process dies when that point is reached, as by `kill -9`.
+ * @throws where others can reach this machine, which is not the place for a fault run
+ */
+export function faultPoint(
+  { FAULT_POINT: deadly, HOST }: Config,
+  log: Pick<Logger, 'warn'>,
+): (point: Point) => void {
+  if (deadly && !isLoopback(HOST))
+    throw new Error(`FAULT_POINT is for fault runs, and HOST is ${HOST}, which others can reach`);
+  if (deadly) log.warn(`FAULT_POINT: this process kills itself when a booking passes "${deadly}"`);
   return point => {
     if (point === deadly) process.kill(process.pid, 'SIGKILL');
   };

@@ -93,7 +93,7 @@ export async function createApp(house: House) {
     sql,
     providers: openProviders(sql, paymentSettings(config), notifyUrl),
     pendingSeconds: config.PAYMENT_PENDING_SECONDS,
-    reach: faultPoint(config),
+    reach: faultPoint(config, log),
     // The answer to a booking may carry what the payer's device pays with.
     seal: {
       seal: text => house.seal.seal(Buffer.from(text), 'bookReservation'),

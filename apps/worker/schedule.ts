@@ -49,7 +49,7 @@ function jobsOf({ config, databaseUrl, sql, engine, log }: House): Job[] {
     // Whatever the API has begun with the mock is brought to its end.
     providers: openProviders(sql, { ...paymentSettings(config), takesMock: true }),
     pendingSeconds: config.PAYMENT_PENDING_SECONDS,
-    reach: faultPoint(config),
+    reach: faultPoint(config, log),
   };
   const onError = (error: unknown) => log.error({ err: error }, 'a payment could not be carried on');
   return [
