@@ -14,15 +14,13 @@ export type PaymentRow = {
   reason: string | null;
   reference: string;
   runs: number;
-  /** Nobody works on it. */
-  is_due: boolean;
   /** It has been pending for as long as it may. */
   is_overdue: boolean;
 };
 
 const columns = (sql: Sql) => sql`
   id, reservation_id, provider, charge_id, amount, currency, status, reason, reference, runs,
-  coalesce(due_at <= now(), false) as is_due, coalesce(pending_until <= now(), false) as is_overdue`;
+  coalesce(pending_until <= now(), false) as is_overdue`;
 
 /** The payment, or undefined. */
 export async function findPayment(sql: Sql, id: string): Promise<PaymentRow | undefined> {
