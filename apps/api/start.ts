@@ -30,10 +30,7 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
   const databaseUrl = requireDatabaseUrl(config);
   if (!config.OPERATOR_KEY && !isLoopback(config.HOST))
     throw new Error(`HOST is ${config.HOST}, which others can reach: set OPERATOR_KEY, or HOST=127.0.0.1`);
-  if (!config.WEBHOOK_SECRET_KEY)
-    log.info('no WEBHOOK_SECRET_KEY: the key of webhook secrets is kept in the database beside them');
-  if (!config.OPERATOR_KEY) log.warn('no OPERATOR_KEY: everything is open to everybody on this machine');
-  warnOfPayments(config, log);
+  sayWhatIsUnset(config, log);
 
   const onError = (error: unknown) => {
     metrics.errors.inc({ where: 'background' });
@@ -124,6 +121,13 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
       if (cut) throw new Error('requests were cut off at the deadline');
     },
   };
+}
+
+function sayWhatIsUnset(config: Config, log: Setting['log']): void {
+  if (!config.WEBHOOK_SECRET_KEY)
+    log.info('no WEBHOOK_SECRET_KEY: the key of webhook secrets is kept in the database beside them');
+  if (!config.OPERATOR_KEY) log.warn('no OPERATOR_KEY: everything is open to everybody on this machine');
+  warnOfPayments(config, log);
 }
 
 function openLog(config: Config, url: string, onError: (error: Error) => void) {
