@@ -3,8 +3,8 @@ import { callbackSecrets } from './callback-secret.ts';
 import { judge, type Schedule } from './judge.ts';
 import { InterruptedError } from './patience.ts';
 import type { DeliveryJob } from './queue-due.ts';
-import type { Seal } from './secret.ts';
-import type { Sender, Sent } from './send.ts';
+import { openThose, type Seal } from './secret.ts';
+import { type Sender, type Sent, unsent } from './send.ts';
 
 /** What became of a delivery's job, kept with it for the board. */
 export type DeliveryResult = Outcome['verdict'] | 'skipped';
@@ -48,15 +48,6 @@ export async function deliver(
 }
 
 const nothing = { wait_ms: null, status_code: null, error: null, duration_ms: 0, body: '' };
-const unsent: Sent = {
-  status: null,
-  failure: null,
-  code: null,
-  retryAfterS: null,
-  delivery: null,
-  body: '',
-  durationMs: 0,
-};
 
 async function send(
   { lane, is_callback, message_id, payload, secrets, attempts, now_s }: LoadedDelivery,
@@ -66,8 +57,7 @@ async function send(
   let opened: Buffer[] = [];
   try {
     const owner = is_callback ? callbackSecrets : lane;
-    opened = secrets.map(sealed => seal.open(sealed, owner));
-    if (opened.length === 0) throw new Error('there is none');
+    opened = openThose(seal, secrets, owner);
   } catch (error) {
     return { sent: unsent, error: `the secret cannot be opened: ${(error as Error).message}` };
   }
