@@ -611,7 +611,7 @@ CREATE INDEX webhook_deliveries_exhausted ON public.webhook_deliveries USING btr
 
 CREATE INDEX webhook_deliveries_exhausted_by_lane ON public.webhook_deliveries USING btree (lane) WHERE (status = 'exhausted'::text);
 
-CREATE INDEX webhook_deliveries_queued ON public.webhook_deliveries USING btree (lane) WHERE is_queued;
+CREATE INDEX webhook_deliveries_queued ON public.webhook_deliveries USING btree (lane, due_at) WHERE is_queued;
 
 CREATE INDEX webhook_messages_created_at ON public.webhook_messages USING btree (created_at, "position");
 

@@ -131,7 +131,7 @@ comment on column webhook_deliveries.attempts is 'Tries so far on the schedule, 
 comment on column webhook_deliveries.run is 'Rises with whatever happens to it: a job of another run does nothing.';
 comment on column webhook_deliveries.is_queued is 'A job was added for this run. due_at is then when it counts as lost, and is added again.';
 create index webhook_deliveries_due on webhook_deliveries (lane, due_at) where status = 'pending';
-create index webhook_deliveries_queued on webhook_deliveries (lane) where is_queued;
+create index webhook_deliveries_queued on webhook_deliveries (lane, due_at) where is_queued;
 create index webhook_deliveries_exhausted on webhook_deliveries (message) where status = 'exhausted';
 create index webhook_deliveries_exhausted_by_lane on webhook_deliveries (lane) where status = 'exhausted';
 
