@@ -6,6 +6,11 @@ import type { DeliveryJob } from './queue-due.ts';
 import { openThose, type Seal } from './secret.ts';
 import { type Sender, type Sent, unsent } from './send.ts';
 
+export const deliverLimits = {
+  /** The wait where an endpoint is disabled: a sweep comes by before that. */
+  disabledMs: 2000,
+} as const;
+
 /** What became of a delivery's job, kept with it for the board. */
 export type DeliveryResult = Outcome['verdict'] | 'skipped';
 
@@ -25,11 +30,12 @@ export async function deliver(
 ): Promise<DeliveryResult> {
   const { attempts, schedule, signal } = house;
   const loaded = await attempts.load(delivery);
-  // Of a disabled endpoint: the sweep ends it.
-  if (loaded === null || loaded.run !== run || loaded.url === null) return 'skipped';
+  if (loaded === null || loaded.run !== run) return 'skipped';
   const outcome = { delivery, run, number: loaded.attempts + 1 };
-  if (loaded.is_open) {
-    await attempts.record({ ...outcome, ...nothing, verdict: 'held' });
+  // Of a disabled endpoint: the sweep ends it, unless it is enabled again before that.
+  if (loaded.url === null || loaded.is_open) {
+    const wait_ms = loaded.url === null ? deliverLimits.disabledMs : null;
+    await attempts.record({ ...outcome, ...nothing, verdict: 'held', wait_ms });
     return 'held';
   }
   const { sent, error } = await send(loaded, loaded.url, house);

@@ -63,6 +63,8 @@ async function addJobs({ sql, engine }: { sql: Sql; engine: Engine }, rows: Row[
 async function addJob(engine: Engine, { id, run, message_id, lane, was_queued }: Row): Promise<void> {
   const data: DeliveryJob = { delivery: id, run };
   const job = { id: `${message_id}-${lane}-${run}`, name: message_id, data };
+  // The queue remembers jobs that ended, and takes none of the same id.
+  if (was_queued) await engine.remove(queueOf(lane), job.id);
   await engine.add(queueOf(lane), job);
 }
 

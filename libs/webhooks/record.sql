@@ -3,7 +3,8 @@
 --
 -- Params: $1 text  JSON list of {delivery, run, verdict, number, wait_ms, status_code, error, duration_ms, body}, each
 --                  delivery once; verdict: delivered, retry, exhausted, gone or receiver (exhausted, and the endpoint
---                  wants no more: it answered 410, or said so), or held (no attempt was made, the breaker is open)
+--                  wants no more: it answered 410, or said so), or held (no attempt was made: the breaker is open, or the
+--                  endpoint disabled)
 --         $2 int   s of nothing but failures after which an endpoint is disabled
 --         $3 int   and how many failures that must be at least
 --         $4 int   s over which the breaker counts, $5 int from how many attempts on, $6 real and which share of failures
