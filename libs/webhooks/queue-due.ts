@@ -21,7 +21,14 @@ export const queueLimits = {
 /** What a delivery's job carries. */
 export type DeliveryJob = { delivery: number; run: number };
 
-type Row = { id: number; run: number; message_id: string; lane: string; label: string | null; was_queued: boolean };
+type Row = {
+  id: number;
+  run: number;
+  message_id: string;
+  lane: string;
+  label: string | null;
+  was_queued: boolean;
+};
 
 /**
  * Adds a job for every delivery that is due, of these lanes or of all (queue-due.sql), until nothing is left or `signal`

@@ -12,7 +12,8 @@ const { sql } = database;
 afterAll(() => database.close());
 
 test('callback secrets under a key that is not known are left as they are', async () => {
-  const read = async () => (await sql`select value from installation where key = ${callbackSecrets}`)[0]?.value;
+  const read = async () =>
+    (await sql`select value from installation where key = ${callbackSecrets}`)[0]?.value;
   await prepareCallbackSecrets(sql, createSeal([randomBytes(32)]));
   const before = await read();
   await prepareCallbackSecrets(sql, createSeal([randomBytes(32)]));

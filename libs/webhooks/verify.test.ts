@@ -54,7 +54,9 @@ test('a lane goes with its last attempt, also one of callbacks, unless something
     insert into webhook_attempts (message, number, duration_ms, has_succeeded, lane, reason)
     values (1, 1, 1, true, ${at('tried')}, 'event')`;
   await pruneMessages(sql, 30);
-  const left = await sql<{ name: string }[]>`select coalesce(callback_origin, lane) as name from webhook_lanes`;
+  const left = await sql<
+    { name: string }[]
+  >`select coalesce(callback_origin, lane) as name from webhook_lanes`;
   expect(left.map(({ name }) => name).sort()).toEqual(
     [endpoint, ...['exhausted', 'pending', 'tried'].map(host => `https://${host}.example`)].sort(),
   );
