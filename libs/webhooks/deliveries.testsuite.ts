@@ -188,6 +188,10 @@ export function deliveriesSuite(kind: EngineKind): void {
           [b.id, 'receiver'],
         ].sort(),
       );
+      expect(told.map(data => data.origin).sort()).toEqual(
+        [gone, leaving].map(({ url }) => new URL(url).origin).sort(),
+      );
+      for (const body of witness.received.map(request => request.body)) expect(body).not.toContain(gone.url);
       for (const { id } of [a, b])
         await expect
           .poll(async () => (await statesOf(id)).sort(), within)

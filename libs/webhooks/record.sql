@@ -85,10 +85,12 @@ disabled as (
     and (ending is not null or failing_since <= now() - $2::int * interval '1 s' and failures >= $3::int)
   returning id, url, disabled_reason, disabled_at
 ),
+-- The others are told its origin only: the rest of an address may hold what lets one in.
 told as (
   insert into outbox (type, subject, data)
   select 'endpoint.disabled', id, jsonb_build_object(
-    'endpoint_id', id, 'url', url, 'reason', disabled_reason, 'disabled_at', utc(disabled_at))
+    'endpoint_id', id, 'origin', substring(url from '^[^/]+//[^/?#]+'), 'reason', disabled_reason,
+    'disabled_at', utc(disabled_at))
   from disabled
 )
 select id as endpoint_id, disabled_reason as reason from disabled
