@@ -42,7 +42,7 @@ export const settings = {
   ),
   OPERATOR_KEY: setting(
     z.string().min(16, 'must have at least 16 characters').optional(),
-    'Key for everything but claiming and using codes: coupons, lists, metrics, the board. Without it all is open, on loopback only.',
+    'Key for what operators and merchants call: coupons, events, lists, refunds, webhooks, metrics, the board. Without it all is open, on loopback only.',
     true,
   ),
   DATABASE_URL: setting(
@@ -73,7 +73,7 @@ export const settings = {
   ),
   DATABASE_CONNECTIONS: setting(
     wholeNumber({ min: 1, max: 200, fallback: 10 }),
-    'Most Postgres connections of a process for queries, and again for the queue where it is in Postgres; two more listen.',
+    'Most Postgres connections of a process for queries, and again for the queue where it is in Postgres; about ten more do single tasks and listen.',
   ),
   LANES_PER_WORKER: setting(
     wholeNumber({ min: 1, max: 10_000, fallback: 1000 }),
@@ -102,7 +102,7 @@ export const settings = {
   ),
   REQUESTS_IN_FLIGHT: setting(
     wholeNumber({ min: 1, max: 1_000_000, fallback: 10_000 }),
-    'Most requests that an API process works on at once; who comes then is told 503. Calls with a key get a tenth more, health and metrics two.',
+    'Most requests that an API process works on at once; who comes then is told 503. Calls that need a key get a tenth more; health and metrics are counted apart.',
   ),
   REQUESTS_WAITING: setting(
     wholeNumber({ min: 0, max: 1_000_000, fallback: 20_000 }),
@@ -110,7 +110,7 @@ export const settings = {
   ),
   CLAIM_WAIT_MS: setting(
     wholeNumber({ min: 10, max: 60_000, fallback: 1500 }),
-    'When for two seconds every claim took longer than this to get into line, only as many may wait as are through in half of it; the others are told 503.',
+    'When for two seconds every claim, or request for seats, took longer than this to get into line, only as many may wait as are through in half of it, at least 500; the others are told 503.',
   ),
   PAYMENT_MOCK: setting(
     z.enum(['on', 'off'], 'must be on or off').optional(),

@@ -114,9 +114,10 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     async stop(withinMs) {
       isReady = false;
       serving.drain();
-      await pause(config.DRAIN_SECONDS * 1000);
+      const drainMs = config.DRAIN_SECONDS * 1000;
+      await pause(drainMs);
       release();
-      const { cut } = await serving.close(Math.max(0, withinMs - closeMs));
+      const { cut } = await serving.close(Math.max(0, withinMs - drainMs - closeMs));
       await usageLog.close(); // Also where requests are cut off, which ends the process as it is.
       if (cut) throw new Error('requests were cut off at the deadline');
     },

@@ -216,6 +216,16 @@ test('an endpoint that is enabled again, or moved, begins anew', async () => {
   expect(lane).toEqual({ failing_since: null, open_until: null, window_attempts: 0 });
 });
 
+test('a test of an endpoint whose secret does not open says so', async () => {
+  const { id } = await create();
+  await sql`update webhook_endpoints set secrets = '[{"sealed": "AAAA", "until": null}]' where id = ${id}`;
+  const { status, body } = await call('POST', `${path}/${id}/test`);
+  expect([status, body]).toEqual([
+    200,
+    expect.objectContaining({ delivered: false, status: null, failure: 'secret', code: null }),
+  ]);
+});
+
 test('a list is read page by page, oldest first', async () => {
   const made: string[] = [];
   for (let n = 0; n < 5; n++) made.push((await create()).id);

@@ -84,6 +84,10 @@ describe.skipIf(!redisAvailable && !redisRequired)('an API process that is asked
     await client.create('waited for', 100);
     const wait = { prefer: 'wait=30' };
     const { waiters, tickets } = await stack.whileWorkersStand(async () => {
+      // Whoever only asks for the head of a stream waits for nothing.
+      const { ticket } = (await client.join('waited for', 'head')).body;
+      for (let n = 0; n < waiting; n++)
+        expect((await client.request('HEAD', `/api/tickets/${ticket}/events`)).status).toBe(200);
       const waiters = Array.from({ length: waiting }, (_, i) => client.join('waited for', `w${i}`, wait));
       await awaitUntil('all to wait', async () => (await metric('claimline_waiters')) === waiting, soonMs);
       const late = await client.join('waited for', 'late', wait);

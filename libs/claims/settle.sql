@@ -8,7 +8,7 @@
 --         $6 text    null, or the code of the coupon's book that is to be granted and no other
 --         $7 text    with $6, the address of who wants it, for the audit
 --         $8 text    with $6, their user agent
---         $9 text    null, or the callback addresses of these claims, as JSON by ticket
+--         $9 text[]  null, or the callback addresses of these claims or null, one per ticket
 -- Returns: rows of (payload), JSON texts {coupon, name, epoch, revision, remaining, at, outcomes},
 --          with outcomes a list of [ticket, user, 'g', sequence, claim id, claims held], with 'c' in
 --          place of 'g' where a code comes with it (read it from assignments, by the claim's id), or
@@ -41,8 +41,13 @@
 -- statement and nothing that can be measured for each claim while there is no endpoint, and a fifth with one.
 
 with claim as materialized (
-  select ticket, user_id, metadata, n
-  from unnest($2::text[], $3::text[], $4::text[]) with ordinality as line (ticket, user_id, metadata, n)
+--{
+  select ticket, user_id, metadata, callback_url, n
+  from unnest($2::text[], $3::text[], $4::text[], $9::text[])
+    with ordinality as line (ticket, user_id, metadata, callback_url, n)
+--|  select ticket, user_id, metadata, n
+--|  from unnest($2::text[], $3::text[], $4::text[]) with ordinality as line (ticket, user_id, metadata, n)
+--}
 ),
 locked as materialized (
   select * from coupons where id = $1::uuid for update
@@ -200,6 +205,9 @@ taken as (
 decided as (
   select
     n, is_new,
+--{
+    ticket, callback_url,
+--}
     case
       when is_granted then json_build_array(ticket, user_id, kind, granted_count + place, new_id, held + nth)
       when granted_id is not null
@@ -228,7 +236,7 @@ told as (
     $1::uuid::text, coalesce(coupon.name, $5::text), count(*), '[' || string_agg(outcome, ',' order by n) || ']',
     coupon.remaining_amount = total.granted and total.granted > 0 and bool_or(n = last)
 --{
-    , $9::text::jsonb
+    , jsonb_object_agg(ticket, callback_url) filter (where callback_url is not null)
 --}
   from (
     select *, (row_number() over (order by n) - 1) / 500 as part, max(n) over () as last
@@ -237,7 +245,7 @@ told as (
   cross join coupon cross join total
   where exists (select from webhook_endpoints)
 --{
-    or $9::text is not null
+    or $9::text[] is not null
 --}
   group by part, coupon.name, coupon.remaining_amount, total.granted
 ),

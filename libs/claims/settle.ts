@@ -115,12 +115,10 @@ function parametersOf({ couponId, couponName, claims }: Batch) {
   ];
 }
 
-/** The callback addresses by ticket as JSON text, or null where there are none. */
-function callbacksOf({ claims }: Batch): string | null {
-  const entries = claims.flatMap(([ticket, , , , url]) =>
-    url === undefined ? [] : [[ticket, url] as const],
-  );
-  return entries.length === 0 ? null : JSON.stringify(Object.fromEntries(entries));
+/** The callback addresses, one per ticket, or null where there are none at all. */
+function callbacksOf({ claims }: Batch): (string | null)[] | null {
+  const urls = claims.map(([, , , , url]) => url ?? null);
+  return urls.every(url => url === null) ? null : urls;
 }
 
 function parametersOfNamed(named: Named | undefined) {

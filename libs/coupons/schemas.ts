@@ -33,7 +33,8 @@ export const discountSchema = z
   })
   .check(context => {
     const { type, value } = context.value;
-    const isPercentage = value > 0 && value <= 100 && Math.abs(value * 100 - Math.round(value * 100)) < 1e-9;
+    // As it is written: 0.1 + 0.2 has more decimals than the table takes.
+    const isPercentage = value > 0 && value <= 100 && /^\d+(\.\d{1,2})?$/.test(String(value));
     const isMinorUnits = Number.isSafeInteger(value) && value > 0 && value <= fieldLimits.integerMost;
     if (type === 'percentage' ? isPercentage : isMinorUnits) return;
     const message =

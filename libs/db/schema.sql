@@ -611,7 +611,7 @@ CREATE INDEX webhook_deliveries_exhausted ON public.webhook_deliveries USING btr
 
 CREATE INDEX webhook_deliveries_exhausted_by_lane ON public.webhook_deliveries USING btree (lane) WHERE (status = 'exhausted'::text);
 
-CREATE INDEX webhook_deliveries_queued ON public.webhook_deliveries USING btree (lane) WHERE is_queued;
+CREATE INDEX webhook_deliveries_queued ON public.webhook_deliveries USING btree (lane, due_at) WHERE is_queued;
 
 CREATE INDEX webhook_messages_created_at ON public.webhook_messages USING btree (created_at, "position");
 
@@ -1082,13 +1082,14 @@ AS $function$
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION public.webhook_endpoints_after_enable()
+CREATE OR REPLACE FUNCTION public.webhook_endpoints_after_mend()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$
 begin
   update webhook_lanes
-    set open_until = null, failing_since = null, failures = 0, window_attempts = 0, window_failures = 0
+    set open_until = null, failing_since = null, failures = 0, window_started_at = '-infinity', window_attempts = 0,
+      window_failures = 0
     where lane = new.id;
   return null;
 end $function$
@@ -1188,7 +1189,7 @@ CREATE TRIGGER seats_removed AFTER DELETE ON public.seats REFERENCING OLD TABLE 
 
 CREATE TRIGGER seats_truncated AFTER TRUNCATE ON public.seats FOR EACH STATEMENT EXECUTE FUNCTION events_and_seats_after_truncate();
 
-CREATE TRIGGER webhook_endpoints_enabled AFTER UPDATE ON public.webhook_endpoints FOR EACH ROW WHEN (((old.status = 'disabled'::text) AND (new.status = 'enabled'::text))) EXECUTE FUNCTION webhook_endpoints_after_enable();
+CREATE TRIGGER webhook_endpoints_mended AFTER UPDATE ON public.webhook_endpoints FOR EACH ROW WHEN (((old.url <> new.url) OR ((old.status = 'disabled'::text) AND (new.status = 'enabled'::text)))) EXECUTE FUNCTION webhook_endpoints_after_mend();
 
 comment on table public.assignments is 'Codes that left their book: a claim has one code at most, and a code one claim.';
 

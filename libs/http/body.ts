@@ -8,6 +8,11 @@ export const bodyLimits = {
   jsonBytes: 1024 * 1024,
   /** A larger body is read to its end and thrown away up to here, so that the client hears the 413. */
   discardBytes: 32 * 1024 * 1024,
+  /**
+   * Of bodies that have not come whole, in the whole process. They are in no count of requests, so that who is slow to
+   * send takes nobody's place: 3,000 that stop a byte before their end would hold 3 GB.
+   */
+  receivingBytesMost: 256 * 1024 * 1024,
 } as const;
 
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
@@ -41,21 +46,52 @@ export function readRaw(c: Context<Env>, limitBytes: number = bodyLimits.jsonByt
  */
 function readBytes(incoming: IncomingMessage, limitBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
+    let chunks: Buffer[] = [];
     let size = 0;
+    let held = 0;
+    let isRefused = false;
+    function letGo() {
+      receivingBytes -= held;
+      held = 0;
+      chunks = [];
+    }
+    function keep(chunk: Buffer) {
+      if (isRefused) return;
+      if (receivingBytes + chunk.length > bodyLimits.receivingBytesMost) {
+        isRefused = true;
+        letGo();
+        reject(tooManyBodies());
+        return;
+      }
+      chunks.push(chunk);
+      held += chunk.length;
+      receivingBytes += chunk.length;
+    }
     incoming.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size <= limitBytes) chunks.push(chunk);
-      else if (size > bodyLimits.discardBytes) reject(tooLarge(limitBytes));
+      if (size <= limitBytes) keep(chunk);
+      else letGo();
+      if (size > bodyLimits.discardBytes) reject(tooLarge(limitBytes));
     });
     incoming.on('end', () => {
       if (size > limitBytes) reject(tooLarge(limitBytes));
-      else resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size));
+      else resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, held));
+      letGo();
     });
     incoming.on('error', () => reject(cutOff()));
     incoming.on('close', () => {
+      letGo();
       if (!incoming.complete) reject(cutOff());
     });
+  });
+}
+
+/** What all bodies that are on their way hold at this moment. */
+let receivingBytes = 0;
+
+function tooManyBodies(): AppError {
+  return new AppError('overloaded', 'too much is being sent at this moment, try again', {
+    retryAfterSeconds: 2,
   });
 }
 

@@ -5,9 +5,10 @@ import { metrics } from '@claimline/telemetry/metrics';
 export const loadLimits = {
   /**
    * How far each kind of call may fill the process up, as a share of the requests in flight: who could put
-   * an end to the overload, and who watches it, is let in when the crowd is not.
+   * an end to the overload is let in when the crowd is not. Who watches it is counted apart, so that a crowd of
+   * those takes nobody's place.
    */
-  shares: { public: 1, keyed: 1.1, vital: 1.2 },
+  shares: { public: 1, keyed: 1.1, vital: 0.2 },
   /** Whoever is refused comes back after 1 to so many seconds, so that they do not all come back at once. */
   retryMostS: 5,
   /**
@@ -15,6 +16,8 @@ export const loadLimits = {
    * turn of the event loop: a train needs several turns, and of 10,000 claims a second 600 were left.
    */
   turnAwayMs: 1000,
+  /** So many are kept waiting for that; whoever else is turned away hears of it at once. */
+  turningAwayMost: 10_000,
 } as const;
 
 /** Who calls, as to how far they may fill the process up. */
@@ -26,13 +29,13 @@ export type Load = {
   isFull(kind: Kind): boolean;
   /** Counts a request in, unless the process is full; then it must not be counted out. */
   enter(kind: Kind): boolean;
-  leave(): void;
+  leave(kind: Kind): void;
   /**
    * Does what waits by intent. Meanwhile its request is not in flight: it costs memory and no work. Where
    * too many wait already it is not done, and the caller is told how things stand.
    */
   rest(wait: () => Promise<void>): Promise<void>;
-  /** Counts in whoever stays without a request in flight, such as a stream; null where too many wait already. */
+  /** Counts in whoever stays without a request in flight, such as a stream; null where too many wait already. Leaving twice is leaving once. */
   stay(): { leave(): void } | null;
 };
 
@@ -51,10 +54,12 @@ export function createLoad({
   waitersMost: number;
 }): Load {
   let requests = 0;
+  let vitals = 0;
   let waiters = 0;
 
-  function count(change: 1 | -1) {
-    requests += change;
+  function count(change: 1 | -1, kind: Kind = 'public') {
+    if (kind === 'vital') vitals += change;
+    else requests += change;
     metrics.requestsInFlight.inc(change);
   }
 
@@ -63,17 +68,20 @@ export function createLoad({
     return isTooMany;
   }
 
-  const isFull = (kind: Kind) => turnAway(requests >= requestsMost * loadLimits.shares[kind], 'in_flight');
+  const isFull = (kind: Kind) => {
+    const now = kind === 'vital' ? vitals : requests;
+    return turnAway(now >= requestsMost * loadLimits.shares[kind], 'in_flight');
+  };
   const isCrowded = () => turnAway(waiters >= waitersMost, 'waiters');
 
   return {
     isFull,
     enter(kind) {
       if (isFull(kind)) return false;
-      count(1);
+      count(1, kind);
       return true;
     },
-    leave: () => count(-1),
+    leave: kind => count(-1, kind),
     async rest(wait) {
       if (isCrowded()) return;
       waiters++;
@@ -88,15 +96,25 @@ export function createLoad({
     stay() {
       if (isCrowded()) return null;
       waiters++;
-      return { leave: () => void waiters-- };
+      let isThere = true;
+      return {
+        leave() {
+          if (isThere) waiters--;
+          isThere = false;
+        },
+      };
     },
   };
 }
 
 /** Waits before somebody is turned away; each another while, so that they come back one by one. */
-export function beforeTurningAway(): Promise<void> {
-  return pause(loadLimits.turnAwayMs * (0.5 + Math.random()));
+export async function beforeTurningAway(): Promise<void> {
+  if (turningAway >= loadLimits.turningAwayMost) return;
+  turningAway++;
+  await pause(loadLimits.turnAwayMs * (0.5 + Math.random()));
+  turningAway--;
 }
+let turningAway = 0;
 
 /** One object for each time to come back, since a problem is made text once (problem.ts). */
 const refusals: Problem[] = Array.from({ length: loadLimits.retryMostS }, (_, i) => ({

@@ -144,7 +144,8 @@ export function createRouter(around: Around) {
         run: undefined,
       } as Input<Params, Query, Body>;
       // Counted from here, so that who is slow to send a body takes nobody's place.
-      if (!load.enter(kind)) return turnAway(c);
+      // At once: a body is in hand already.
+      if (!load.enter(kind)) return replyProblem(c, overloadedProblem());
       try {
         if (idempotent === undefined || isStream || !isKeyed(c)) {
           if (needsKey(idempotent)) throw keyMissing();
@@ -154,7 +155,7 @@ export function createRouter(around: Around) {
         const sealed = { ...request, seal: operation.seal };
         return await idempotency.answer(c, sealed, idempotent, input, handle);
       } finally {
-        load.leave();
+        load.leave(kind);
       }
     }
 

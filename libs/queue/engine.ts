@@ -15,6 +15,8 @@ export type Engine = {
   readonly scripts: Scripts | null;
   /** Adds a job to a lane. A job of the same id that still exists makes this do nothing. */
   add(lane: string, job: NewJob): Promise<void>;
+  /** Removes a job in whatever state it is. One that somebody has in hand stays; one that is not there is no error. */
+  remove(lane: string, id: string): Promise<void>;
   /** Jobs of the lane that are neither completed nor failed. */
   countUndecided(lane: string): Promise<number>;
   /**
@@ -151,6 +153,10 @@ export function createEngine(store: Store, onError: (error: Error) => void): Eng
         removeOnFail: queueLimits.failedKept,
       });
       await withDeadline('the queue', queueLimits.addMs, added);
+    },
+
+    async remove(lane, id) {
+      await withDeadline('the queue', queueLimits.addMs, queue(lane).remove(id));
     },
 
     async countUndecided(lane) {

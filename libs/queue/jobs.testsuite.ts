@@ -107,6 +107,35 @@ export function jobSuite(world: () => World): void {
     expect(await engine.countUndecided(lane)).toBe(0);
   });
 
+  test('removes a job that waits or has ended, so that its id can come again, and leaves one in hand', async () => {
+    const { engine } = world().adding;
+    const lane = newLane();
+    const held = holding();
+    const taken: unknown[] = [];
+    const options = laneOptions({
+      async handle(job) {
+        taken.push(job.data);
+        await held.wait();
+      },
+    });
+    const addAgain = async (data: string) => {
+      await engine.remove(lane, 'one');
+      await engine.add(lane, { id: 'one', name: 'c', data });
+    };
+    await addAgain('first');
+    await addAgain('second');
+    await withLane(lane, options, async () => {
+      await expect.poll(() => held.waiting, { timeout: 5000 }).toBe(1);
+      await addAgain('third');
+      held.release();
+      await expect.poll(() => engine.countUndecided(lane), { timeout: 5000 }).toBe(0);
+      await addAgain('fourth');
+      await expect.poll(() => held.waiting, { timeout: 5000 }).toBe(1);
+      held.release();
+    });
+    expect(taken).toEqual(['second', 'fourth']);
+  });
+
   test('tries a job that fails again with growing waits, lets others pass, and gives up in the end', async () => {
     const { engine } = world().adding;
     const lane = newLane();

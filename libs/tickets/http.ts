@@ -79,8 +79,12 @@ export function mountTickets(
     async ({ c, params: { ticket } }) => {
       // An unknown ticket is an ordinary error, not a stream.
       const { source } = await findTicket(sources, ticket);
+      // Nobody reads the body of an answer to HEAD, so a stream would never end.
+      if (c.req.method === 'HEAD') return replyRaw(c, 200, null, { 'Content-Type': 'text/event-stream' });
       const stay = load.stay();
       if (!stay) return replyProblem(c, overloadedProblem());
+      // However the connection ends, also where the stream does not hear of it.
+      c.env.outgoing.once('close', stay.leave);
       return streamTicket(c, ticket, source, stopping, stay.leave);
     },
   );

@@ -22,18 +22,34 @@ export async function storeLetterFile(dataDir: string, letter: LetterFile): Prom
     await file.close();
   }
   await rename(`${path}.part`, path);
+  const entries = await open(folder);
+  await entries.sync().finally(() => entries.close());
 }
 
-/** The dead letters in files, oldest first; none where there is no such folder. */
+/**
+ * The dead letters in files, oldest first; none where there is no such folder. One after the other: each may be
+ * tens of MB. Error: one that names a file that is none.
+ */
 export async function listLetterFiles(dataDir: string): Promise<LetterFile[]> {
   const folder = join(dataDir, FOLDER);
-  const names = await readdir(folder).catch(() => []);
-  const letters = await Promise.all(
-    names
-      .filter(name => name.endsWith(SUFFIX))
-      .map(async name => JSON.parse(await readFile(join(folder, name), 'utf8')) as LetterFile),
-  );
+  const names = await readdir(folder).catch(error => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const letters: LetterFile[] = [];
+  for (const name of names.filter(name => name.endsWith(SUFFIX)))
+    letters.push(await readLetterFile(join(folder, name)));
   return letters.sort((a, b) => Number(a.created_at > b.created_at) - Number(a.created_at < b.created_at));
+}
+
+async function readLetterFile(path: string): Promise<LetterFile> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    throw new Error(`${path} cannot be read as a dead letter: move it elsewhere, and look into it`, {
+      cause,
+    });
+  }
 }
 
 /** Removes a dead letter that is replayed. */

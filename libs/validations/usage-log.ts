@@ -13,7 +13,7 @@ export const usageLogLimits = {
   everyMs: 5000,
   /** What came while a batch was written goes with the next one, as far as this. */
   batchMost: 2000,
-  /** Attempts that wait in memory: about 100 MB, and 20 s at 12,000 a second. */
+  /** Attempts that wait in memory: about 100 MB, 700 MB if every text is as long as may be; 20 s at 12,000 a second. */
   waitingMost: 250_000,
   /** From here on what cannot be written is put aside at once, to keep room for what comes. */
   waitingHigh: 200_000,

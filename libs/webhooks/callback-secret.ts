@@ -1,4 +1,5 @@
 import type { Sql } from '@claimline/db/pool';
+import { renewIfOpen } from './renew-secrets.ts';
 import { type Rotated, rotateLimits } from './rotate-secret.ts';
 import type { Seal } from './secret.ts';
 import { newSecret, secretText } from './sign.ts';
@@ -9,14 +10,17 @@ import { newSecret, secretText } from './sign.ts';
  */
 export const callbackSecrets = 'webhook_callback_secrets';
 
-/** Sees to it that there is one, sealed under the newest key. Safe to run in several processes at once. */
+/**
+ * Sees to it that there is one, sealed under the newest key where it opens at all. Safe to run in several processes
+ * at once.
+ */
 export async function prepareCallbackSecrets(sql: Sql, seal: Seal): Promise<void> {
   const first = [{ sealed: seal.seal(newSecret(), callbackSecrets), until: null }];
   const [row] = await sql<{ value: string }[]>`
     insert into installation as kept (key, value) values (${callbackSecrets}, ${JSON.stringify(first)})
     on conflict (key) do update set value = kept.value returning value`;
   const secrets: typeof first = JSON.parse(row?.value ?? '[]');
-  const newer = secrets.map(one => ({ ...one, sealed: seal.renew(one.sealed, callbackSecrets) }));
+  const newer = secrets.map(one => ({ ...one, sealed: renewIfOpen(seal, one.sealed, callbackSecrets) }));
   const value = JSON.stringify(newer);
   if (newer.some(({ sealed }, i) => sealed !== secrets[i]?.sealed))
     await sql`update installation set value = ${value} where key = ${callbackSecrets} and value = ${row?.value ?? ''}`;

@@ -3,8 +3,8 @@ import { type EndpointChange, type EndpointRow, endpointColumns, noEndpoint } fr
 
 /**
  * Changes an endpoint in one statement. To enable or disable one that is so already changes nothing of that,
- * so the first reason stands. One that is enabled again, or has another url, begins anew: its failures are
- * forgotten, or the next one would disable it again. Error: `endpoint_not_found`.
+ * so the first reason stands. One that is enabled again, or has another url, begins anew: a trigger forgets its
+ * failures. Error: `endpoint_not_found`.
  */
 export async function changeEndpoint(sql: Sql, id: string, change: EndpointChange): Promise<EndpointRow> {
   const { url, description, event_types, coupons, status } = change;
@@ -22,19 +22,13 @@ export async function changeEndpoint(sql: Sql, id: string, change: EndpointChang
         ]
       : []),
   ];
-  // Lanes are locked first, as where attempts are put on record: so it has to be asked for before the update.
+  // The lane is locked before the endpoint, as where attempts are put on record.
   const [row] = await sql<EndpointRow[]>`
-    with healed as (
-      update webhook_lanes
-      set open_until = null, failing_since = null, failures = 0, window_started_at = '-infinity',
-        window_attempts = 0, window_failures = 0
-      from webhook_endpoints before
-      where before.id = ${id} and lane = before.id
-        and (before.url <> ${url ?? null}::text or ${status === 'enabled'} and before.status = 'disabled')
-      returning lane
+    with locked as materialized (
+      select from webhook_lanes where lane = ${id} for no key update
     )
     update webhook_endpoints set ${sets.flatMap((set, index) => (index === 0 ? [set] : [sql`, `, set]))}
-    where id = ${id} and (select count(*) from healed) >= 0 returning ${sql(endpointColumns)}`;
+    where id = ${id} and (select count(*) from locked) >= 0 returning ${sql(endpointColumns)}`;
   if (!row) throw noEndpoint();
   return row;
 }

@@ -3,8 +3,13 @@ import { callbackSecrets } from './callback-secret.ts';
 import { judge, type Schedule } from './judge.ts';
 import { InterruptedError } from './patience.ts';
 import type { DeliveryJob } from './queue-due.ts';
-import type { Seal } from './secret.ts';
-import type { Sender, Sent } from './send.ts';
+import { openThose, type Seal } from './secret.ts';
+import { type Sender, type Sent, unsent } from './send.ts';
+
+export const deliverLimits = {
+  /** The wait where an endpoint is disabled: a sweep comes by before that. */
+  disabledMs: 2000,
+} as const;
 
 /** What became of a delivery's job, kept with it for the board. */
 export type DeliveryResult = Outcome['verdict'] | 'skipped';
@@ -25,11 +30,12 @@ export async function deliver(
 ): Promise<DeliveryResult> {
   const { attempts, schedule, signal } = house;
   const loaded = await attempts.load(delivery);
-  // Of a disabled endpoint: the sweep ends it.
-  if (loaded === null || loaded.run !== run || loaded.url === null) return 'skipped';
+  if (loaded === null || loaded.run !== run) return 'skipped';
   const outcome = { delivery, run, number: loaded.attempts + 1 };
-  if (loaded.is_open) {
-    await attempts.record({ ...outcome, ...nothing, verdict: 'held' });
+  // Of a disabled endpoint: the sweep ends it, unless it is enabled again before that.
+  if (loaded.url === null || loaded.is_open) {
+    const wait_ms = loaded.url === null ? deliverLimits.disabledMs : null;
+    await attempts.record({ ...outcome, ...nothing, verdict: 'held', wait_ms });
     return 'held';
   }
   const { sent, error } = await send(loaded, loaded.url, house);
@@ -48,15 +54,6 @@ export async function deliver(
 }
 
 const nothing = { wait_ms: null, status_code: null, error: null, duration_ms: 0, body: '' };
-const unsent: Sent = {
-  status: null,
-  failure: null,
-  code: null,
-  retryAfterS: null,
-  delivery: null,
-  body: '',
-  durationMs: 0,
-};
 
 async function send(
   { lane, is_callback, message_id, payload, secrets, attempts, now_s }: LoadedDelivery,
@@ -66,8 +63,7 @@ async function send(
   let opened: Buffer[] = [];
   try {
     const owner = is_callback ? callbackSecrets : lane;
-    opened = secrets.map(sealed => seal.open(sealed, owner));
-    if (opened.length === 0) throw new Error('there is none');
+    opened = openThose(seal, secrets, owner);
   } catch (error) {
     return { sent: unsent, error: `the secret cannot be opened: ${(error as Error).message}` };
   }

@@ -117,6 +117,20 @@ export function deliveriesSuite(kind: EngineKind): void {
       expect(receiver.received).toHaveLength(2);
     });
 
+    test('a job that ended without a record of it is made again', async () => {
+      const receiver = await receive();
+      const { id } = await house.createEndpoint({ url: receiver.url });
+      await startWork();
+      await settleClaims(house.sql, await insertCoupon(house.sql, 5), ['ada']);
+      await expect.poll(() => statesOf(id), within).toEqual(['delivered 1']);
+      // As if what came of it had not been recorded; the queue still knows the job.
+      await house.sql`
+        update webhook_deliveries set status = 'pending', is_queued = true, run = run - 1, attempts = 0, due_at = now()
+        where lane = ${id}`;
+      await expect.poll(() => statesOf(id), within).toEqual(['delivered 1']);
+      expect(receiver.received).toHaveLength(2);
+    });
+
     test('a process that stops in mid-attempt leaves it to another', async () => {
       const receiver = await receive({ mode: 'hang' });
       const { id } = await house.createEndpoint({ url: receiver.url });
@@ -174,6 +188,10 @@ export function deliveriesSuite(kind: EngineKind): void {
           [b.id, 'receiver'],
         ].sort(),
       );
+      expect(told.map(data => data.origin).sort()).toEqual(
+        [gone, leaving].map(({ url }) => new URL(url).origin).sort(),
+      );
+      for (const body of witness.received.map(request => request.body)) expect(body).not.toContain(gone.url);
       for (const { id } of [a, b])
         await expect
           .poll(async () => (await statesOf(id)).sort(), within)

@@ -158,6 +158,7 @@ test('an address is refused with what is wrong with it', () => {
     ['https://shop.example:22/', /^must not have port 22: 443 and those from 1024/],
     ['https://shop.example:80/', /^must not have port 80/],
     [`https://shop.example/${'x'.repeat(2048)}`, /^exceeds maximum length of 2048/],
+    [`https://shop.example/${'ü'.repeat(400)}`, /^exceeds maximum length of 2048/],
   ];
   for (const [url, complaint] of wrong)
     expect(complaintAboutUrl(url, nothingAllowed), url).toMatch(complaint);

@@ -29,9 +29,12 @@ for (const network of blockedNetworks) {
  * looked up then; the URL standard has made 2130706433, 0x7f.1 and 127.1 the address that they mean.
  */
 export function complaintAboutUrl(text: string, allow: AllowList): string | null {
-  if (text.length > guardLimits.urlLength) return `exceeds maximum length of ${guardLimits.urlLength}`;
+  const tooLong = `exceeds maximum length of ${guardLimits.urlLength}`;
+  if (text.length > guardLimits.urlLength) return tooLong;
   if (!URL.canParse(text)) return 'must be an address such as https://shop.example/webhooks';
   const url = new URL(text);
+  // As it is kept with a claim and sent, with escapes for what may not stand in it.
+  if (url.href.length > guardLimits.urlLength) return tooLong;
   const { protocol, port } = url;
   const host = hostOf(url);
   if (url.username !== '' || url.password !== '') return 'must not have a user name or password in it';

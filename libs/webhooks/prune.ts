@@ -1,4 +1,7 @@
 import type { Sql } from '@claimline/db/pool';
+import { sqlFile } from '@claimline/db/sql-file';
+
+const lanesStatement = sqlFile(import.meta.url, './prune-lanes.sql');
 
 export const pruneLimits = {
   /** Rows deleted in one statement, so that none of them holds anybody up. */
@@ -7,8 +10,8 @@ export const pruneLimits = {
 
 /**
  * Deletes messages and attempts older than `days` days, in small bites; returns how many messages. From the
- * beginning of the feed on and never out of its middle, so that what is left is numbered without gaps. Lanes of
- * endpoints that were deleted go with their last attempt.
+ * beginning of the feed on and never out of its middle, so that what is left is numbered without gaps. Lanes that
+ * nothing refers to any more go with them (prune-lanes.sql).
  */
 export async function pruneMessages(sql: Sql, days: number): Promise<number> {
   const cutoff = sql`now() - ${days} * interval '1 day'`;
@@ -19,14 +22,7 @@ export async function pruneMessages(sql: Sql, days: number): Promise<number> {
         where created_at < ${cutoff}
       ))`,
   );
-  await sql`
-    delete from webhook_lanes
-    where callback_origin is null and not exists (select from webhook_endpoints where id = lane)
-      and not exists (select from webhook_attempts where webhook_attempts.lane = webhook_lanes.lane)
-      and not exists (
-        select from webhook_deliveries where webhook_deliveries.lane = webhook_lanes.lane and status = 'pending'
-      )`;
-  return inBites(
+  const pruned = await inBites(
     () => sql`
       with gone as materialized (
         delete from webhook_messages where position = any (array(
@@ -41,6 +37,8 @@ export async function pruneMessages(sql: Sql, days: number): Promise<number> {
       )
       select from gone`,
   );
+  await sql.unsafe(lanesStatement);
+  return pruned;
 }
 
 async function inBites(bite: () => PromiseLike<{ count: number }>): Promise<number> {

@@ -1,36 +1,59 @@
--- Takes deliveries that are due for the queue: as many of each lane as may be there at once, the longest due first.
+-- Takes deliveries that are due for the queue: as many of each lane as may be there at once, the longest due first, and of
+-- lanes by lot until there are enough.
 --
 -- Params: $1 text[]  lanes, or null for all
 --         $2 int     the most of a lane in the queue
 --         $3 int     ms after which a job that has come to nothing counts as lost
--- Returns: rows of (id, run, message_id, lane, label), a job each. A job that was lost, with the queue store for
---          example, comes again for the same run, so that adding it does nothing where it was not lost.
+--         $4 int     the most of all lanes together
+-- Returns: rows of (id, run, message_id, lane, label, was_queued), a job each, in the order of lanes. was_queued: its job
+--          counts as lost, with the queue store for example, and is added again for the same run.
 --
 -- While a lane's breaker is open none of its deliveries is taken, and afterwards one at a time until one succeeds.
+-- Whatever is in the queue takes room there, lost or not; what is lost has its room already.
 --
--- Plan: two index lookups a lane, and the first rows of an index for those that have something due.
+-- Plan: one index lookup a lane, and until there are enough four for each of those that have something due, sorted before
+-- anything is counted. Only what is taken is locked; whoever takes the same at the same moment finds that it is not due.
+-- Measured with 450,000 that are due in 300 lanes: 2,000 are taken in 35 ms.
 with lane as materialized (
   select
-    lane, callback_origin,
-    case when open_until is null then $2::int when open_until > now() then 0 else 1 end
-      - (select count(*) from webhook_deliveries queued
-          where queued.lane = webhook_lanes.lane and is_queued and due_at > now()) as room
-  from webhook_lanes
-  where ($1::text[] is null or lane = any ($1::text[])) and exists (
-    select from webhook_deliveries due where due.lane = webhook_lanes.lane and status = 'pending' and due_at <= now()
-  )
+    lane, most - (select count(*) from webhook_deliveries queued where queued.lane = waiting.lane and is_queued) as room,
+    most - (
+      select count(*) from webhook_deliveries queued
+      where queued.lane = waiting.lane and is_queued and due_at > now()
+    ) as room_of_lost
+  from (
+    select lane, case when open_until is null then $2::int when open_until > now() then 0 else 1 end as most
+    from webhook_lanes
+    where ($1::text[] is null or lane = any ($1::text[])) and exists (
+      select from webhook_deliveries due where due.lane = webhook_lanes.lane and status = 'pending' and due_at <= now()
+    )
+    order by random()
+  ) waiting
 ),
-due as materialized (
-  select taken.id
-  from lane cross join lateral (
-    select id from webhook_deliveries
-    where webhook_deliveries.lane = lane.lane and status = 'pending' and due_at <= now()
-    order by due_at limit greatest(lane.room, 0) for update skip locked
-  ) taken
+next as materialized (
+  select due.id from lane cross join lateral (
+    (
+      select id from webhook_deliveries
+      where webhook_deliveries.lane = lane.lane and is_queued and due_at <= now()
+      order by due_at limit greatest(lane.room_of_lost, 0)
+    )
+    union all
+    (
+      select id from webhook_deliveries
+      where webhook_deliveries.lane = lane.lane and status = 'pending' and not is_queued and due_at <= now()
+      order by due_at limit greatest(lane.room, 0)
+    )
+  ) due
+  limit $4::int
+),
+taken as materialized (
+  select id, is_queued as was_queued from webhook_deliveries
+  where id = any (array(select id from next)) and status = 'pending' and due_at <= now()
+  for update skip locked
 ),
 queued as (
   update webhook_deliveries set is_queued = true, due_at = now() + $3::int * interval '1 ms'
-  where id = any (array(select id from due))
+  where id = any (array(select id from taken))
   returning id, run, message, lane
 )
 select
@@ -38,5 +61,7 @@ select
   coalesce(
     (select substring(url from '^[^/]+//([^/?#]+)') from webhook_endpoints where webhook_endpoints.id = lane),
     (select substring(callback_origin from '//(.*)') from webhook_lanes where webhook_lanes.lane = queued.lane)
-  ) as label
-from queued
+  ) as label,
+  was_queued
+from queued join taken using (id)
+order by lane, queued.id

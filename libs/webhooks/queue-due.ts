@@ -8,6 +8,10 @@ const dueStatement = sqlFile(import.meta.url, './queue-due.sql');
 export const queueLimits = {
   /** Deliveries of a lane in the queue at once; the others wait in Postgres, where they cost less. */
   inQueueMost: 1000,
+  /** Of all lanes, taken by one statement; what else is due is taken by the next one. */
+  takenMost: 2000,
+  /** Added at once, so that each is acknowledged well within the time that it has, however many are due. */
+  addedAtOnce: 100,
   /** A job that has come to nothing by then counts as lost, and is added again. */
   lostMs: 60_000,
   /** The wait when the queue did not take them. */
@@ -17,33 +21,58 @@ export const queueLimits = {
 /** What a delivery's job carries. */
 export type DeliveryJob = { delivery: number; run: number };
 
-type Row = { id: number; run: number; message_id: string; lane: string; label: string | null };
+type Row = {
+  id: number;
+  run: number;
+  message_id: string;
+  lane: string;
+  label: string | null;
+  was_queued: boolean;
+};
 
 /**
- * Adds a job for every delivery that is due, of these lanes or of all (queue-due.sql); returns how many. The
- * schedule itself is in Postgres: a queue store that was emptied loses nothing but a minute.
- * @throws what the queue threw; the deliveries are due again some seconds later
+ * Adds a job for every delivery that is due, of these lanes or of all (queue-due.sql), until nothing is left or `signal`
+ * aborts; returns how many. The schedule itself is in Postgres: a queue store that was emptied loses nothing but a minute.
+ * @throws what the queue threw; the deliveries that it did not take are due again some seconds later
  */
 export async function queueDue(
   { sql, engine }: { sql: Sql; engine: Engine },
   lanes: string[] | null,
+  signal?: AbortSignal,
 ): Promise<number> {
-  const { inQueueMost, lostMs } = queueLimits;
-  const rows = await sql.unsafe<Row[]>(dueStatement, [lanes, inQueueMost, lostMs], { prepare: true });
-  try {
-    for (const [lane, label] of new Map(rows.map(row => [row.lane, row.label])))
-      await engine.roster.want(queueOf(lane), label ?? lane);
-    await Promise.all(rows.map(row => addJob(engine, row)));
-  } catch (error) {
-    await giveBack(sql, rows);
-    throw error;
+  const { inQueueMost, lostMs, takenMost } = queueLimits;
+  let queued = 0;
+  while (!signal?.aborted) {
+    const limits = [inQueueMost, lostMs, takenMost];
+    const rows = await sql.unsafe<Row[]>(dueStatement, [lanes, ...limits], { prepare: true });
+    await addJobs({ sql, engine }, rows);
+    queued += rows.length;
+    if (rows.length < takenMost) break;
   }
-  return rows.length;
+  return queued;
 }
 
-function addJob(engine: Engine, { id, run, message_id, lane }: Row): Promise<void> {
+async function addJobs({ sql, engine }: { sql: Sql; engine: Engine }, rows: Row[]): Promise<void> {
+  const { addedAtOnce } = queueLimits;
+  for (let start = 0; start < rows.length; start += addedAtOnce) {
+    const chunk = rows.slice(start, start + addedAtOnce);
+    try {
+      for (const [lane, label] of new Map(chunk.map(row => [row.lane, row.label])))
+        await engine.roster.want(queueOf(lane), label ?? lane);
+      await Promise.all(chunk.map(row => addJob(engine, row)));
+    } catch (error) {
+      await giveBack(sql, rows.slice(start));
+      throw error;
+    }
+  }
+}
+
+async function addJob(engine: Engine, { id, run, message_id, lane, was_queued }: Row): Promise<void> {
   const data: DeliveryJob = { delivery: id, run };
-  return engine.add(queueOf(lane), { id: `${message_id}-${lane}-${run}`, name: message_id, data });
+  const job = { id: `${message_id}-${lane}-${run}`, name: message_id, data };
+  // The queue remembers jobs that ended, and takes none of the same id.
+  if (was_queued) await engine.remove(queueOf(lane), job.id);
+  await engine.add(queueOf(lane), job);
 }
 
 /** Some may have been taken all the same: their jobs are of this run and are added only once. */

@@ -37,16 +37,19 @@ export type FeedQuery = {
 export async function readFeed(sql: Sql, query: FeedQuery): Promise<MessageRow[]> {
   const { type, coupon, onlyExhausted, limit } = query;
   const after = query.after ?? 0;
+  const isWanted = sql`
+    ${type === undefined ? sql`true` : sql`type = ${type}`}
+      and ${coupon === undefined ? sql`true` : sql`coupon_name = ${coupon}`}`;
   return sql<MessageRow[]>`
     select ${columns(sql)} from webhook_messages
     where position > ${after}
-      and ${type === undefined ? sql`true` : sql`type = ${type}`}
-      and ${coupon === undefined ? sql`true` : sql`coupon_name = ${coupon}`}
+      and ${isWanted}
       and ${
         onlyExhausted
           ? // Begun from the few that are exhausted: the feed may be long.
             sql`position = any (array(
-              select distinct message from webhook_deliveries where status = 'exhausted' and message > ${after}
+              select distinct message from webhook_deliveries join webhook_messages on position = message
+              where webhook_deliveries.status = 'exhausted' and message > ${after} and ${isWanted}
               order by message limit ${limit + 1}
             ))`
           : sql`true`

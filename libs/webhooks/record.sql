@@ -3,7 +3,8 @@
 --
 -- Params: $1 text  JSON list of {delivery, run, verdict, number, wait_ms, status_code, error, duration_ms, body}, each
 --                  delivery once; verdict: delivered, retry, exhausted, gone or receiver (exhausted, and the endpoint
---                  wants no more: it answered 410, or said so), or held (no attempt was made, the breaker is open)
+--                  wants no more: it answered 410, or said so), or held (no attempt was made: the breaker is open, or the
+--                  endpoint disabled)
 --         $2 int   s of nothing but failures after which an endpoint is disabled
 --         $3 int   and how many failures that must be at least
 --         $4 int   s over which the breaker counts, $5 int from how many attempts on, $6 real and which share of failures
@@ -84,10 +85,12 @@ disabled as (
     and (ending is not null or failing_since <= now() - $2::int * interval '1 s' and failures >= $3::int)
   returning id, url, disabled_reason, disabled_at
 ),
+-- The others are told its origin only: the rest of an address may hold what lets one in.
 told as (
   insert into outbox (type, subject, data)
   select 'endpoint.disabled', id, jsonb_build_object(
-    'endpoint_id', id, 'url', url, 'reason', disabled_reason, 'disabled_at', utc(disabled_at))
+    'endpoint_id', id, 'origin', substring(url from '^[^/]+//[^/?#]+'), 'reason', disabled_reason,
+    'disabled_at', utc(disabled_at))
   from disabled
 )
 select id as endpoint_id, disabled_reason as reason from disabled

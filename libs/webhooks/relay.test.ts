@@ -124,6 +124,26 @@ test('a claim is told to its own address, without any endpoint', async () => {
   expect(await sql`select from webhook_deliveries`).toHaveLength(1);
 });
 
+test('each row of a large batch has the addresses of its own claims, and each is told', async () => {
+  const coupon = await insertCoupon(sql, 2000);
+  const callbackUrl = 'https://shop.example/told';
+  const tickets = await settleClaims(
+    sql,
+    coupon,
+    people(1200).map((user, i) => (i % 2 === 0 ? { user, callbackUrl } : user)),
+  );
+  const rows = await sql<{ count: number; callbacks: Record<string, string> }[]>`
+    select json_array_length(outcomes::json) as count, callbacks from outbox order by id`;
+  expect(rows.map(({ count, callbacks }) => [count, Object.keys(callbacks).length])).toEqual([
+    [500, 250],
+    [500, 250],
+    [200, 100],
+  ]);
+  await relayOutbox(sql);
+  const told = (await readMessages(sql)).map(({ body }) => body.data.ticket);
+  expect(told).toEqual(tickets.filter((_, i) => i % 2 === 0));
+});
+
 test('a claim from a book is told with its code', async () => {
   await insertEndpoint(sql);
   const coupon = await insertCoupon(sql, 1);

@@ -11,6 +11,16 @@ const database = await openWebhookDatabase();
 const { sql } = database;
 afterAll(() => database.close());
 
+test('callback secrets under a key that is not known are left as they are', async () => {
+  const read = async () =>
+    (await sql`select value from installation where key = ${callbackSecrets}`)[0]?.value;
+  await prepareCallbackSecrets(sql, createSeal([randomBytes(32)]));
+  const before = await read();
+  await prepareCallbackSecrets(sql, createSeal([randomBytes(32)]));
+  expect(await read()).toBe(before);
+  await sql`delete from installation where key = ${callbackSecrets}`;
+});
+
 test('a key that is configured later takes over from the one in the database, and can be replaced', async () => {
   const [first, second, third] = [randomBytes(32), randomBytes(32), randomBytes(32)];
   const unconfigured = await readSeal(sql, []);

@@ -22,7 +22,8 @@ export async function renewSecrets(sql: Sql, seal: Seal): Promise<number> {
   return renewed;
 }
 
-function renewIfOpen(seal: Seal, sealed: string, owner: string): string {
+/** The text under the newest key, or as it is where none of the keys opens it. */
+export function renewIfOpen(seal: Seal, sealed: string, owner: string): string {
   try {
     return seal.renew(sealed, owner);
   } catch {

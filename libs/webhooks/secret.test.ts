@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { createSeal, parseSecretKeys } from './secret.ts';
+import { createSeal, openThose, parseSecretKeys } from './secret.ts';
 
 const [older, newer] = [randomBytes(32), randomBytes(32)];
 const secret = randomBytes(32);
@@ -52,4 +52,13 @@ test('keys are 32 bytes in base64 or hex, the newest first, and are not repeated
     expect(() => parseSecretKeys(bad)).toThrow(
       /^must be 32 random bytes as base64 or hex: openssl rand -base64 32$/,
     );
+});
+
+test('of several texts those open whose key is known', () => {
+  const [kept, lost] = [createSeal([randomBytes(32)]), createSeal([randomBytes(32)])];
+  const plain = randomBytes(32);
+  const [open, shut] = [kept.seal(plain, 'ep_1'), lost.seal(randomBytes(32), 'ep_1')];
+  expect(openThose(kept, [shut, open, shut], 'ep_1')).toEqual([plain]);
+  expect(() => openThose(kept, [shut], 'ep_1')).toThrow('not among those of WEBHOOK_SECRET_KEY');
+  expect(() => openThose(kept, [], 'ep_1')).toThrow('there is none');
 });

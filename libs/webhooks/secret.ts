@@ -54,6 +54,25 @@ export function createSeal(keys: [Buffer, ...Buffer[]]): Seal {
 }
 
 /**
+ * Opens those of the texts that open. The others are sealed with a key that was taken away: what is signed without
+ * them still verifies for whoever knows one of the rest.
+ * @throws Error what is wrong with the last of them, where none opens
+ */
+export function openThose(seal: Seal, sealed: string[], owner: string): Buffer[] {
+  const opened: Buffer[] = [];
+  let complaint = new Error('there is none');
+  for (const text of sealed) {
+    try {
+      opened.push(seal.open(text, owner));
+    } catch (error) {
+      complaint = error as Error;
+    }
+  }
+  if (opened.length === 0) throw complaint;
+  return opened;
+}
+
+/**
  * The value of WEBHOOK_SECRET_KEY: keys separated by commas, the newest first.
  * @throws Error that says what a key is; it does not repeat what was given
  */

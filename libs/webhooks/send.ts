@@ -12,8 +12,8 @@ export const sendLimits = {
   bodyBytes: 16 * 1024,
 } as const;
 
-/** What kept a message from being answered. */
-export const sendFailures = ['blocked', 'dns', 'connect', 'tls', 'timeout', 'broken'] as const;
+/** What kept a message from being answered; `secret`: none of its secrets can be opened. */
+export const sendFailures = ['secret', 'blocked', 'dns', 'connect', 'tls', 'timeout', 'broken'] as const;
 
 /** One of {@link sendFailures}. */
 export type SendFailure = (typeof sendFailures)[number];
@@ -87,7 +87,7 @@ export function createSender({
     async send(message: Outgoing): Promise<Sent> {
       const startedMs = performance.now();
       const sent = await attempt(message);
-      return { ...nothing, ...sent, durationMs: Math.round(performance.now() - startedMs) };
+      return { ...unsent, ...sent, durationMs: Math.round(performance.now() - startedMs) };
     },
     /** Lets go of all connections; what is under way fails. */
     async close(): Promise<void> {
@@ -124,13 +124,15 @@ export function createSender({
   }
 }
 
-const nothing: Omit<Sent, 'durationMs'> = {
+/** What a try came to that was not made. */
+export const unsent: Sent = {
   status: null,
   failure: null,
   code: null,
   retryAfterS: null,
   delivery: null,
   body: '',
+  durationMs: 0,
 };
 
 const fixedHeaders = {

@@ -84,7 +84,7 @@ export async function startDeliveries(house: {
     const lanes = wanted && [...wanted];
     wanted = new Set();
     if (lanes === null) await exhaustDisabled(sql);
-    await queueDue(house, lanes);
+    await queueDue(house, lanes, signal);
   }, onError);
   const wake = (lanes: string[]) => {
     for (const lane of lanes) wanted?.add(lane);

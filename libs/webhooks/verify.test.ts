@@ -11,7 +11,7 @@ const { sql } = database;
 let endpoint: string;
 afterAll(() => database.close());
 beforeEach(async () => {
-  await sql`truncate webhook_endpoints, outbox, webhook_messages, webhook_deliveries, webhook_lanes, webhook_subjects`;
+  await sql`truncate webhook_endpoints, outbox, webhook_messages, webhook_deliveries, webhook_lanes, webhook_subjects, webhook_attempts`;
   await sql`truncate coupons, claims, refusals cascade`;
   endpoint = await insertEndpoint(sql);
   await sql`update webhook_endpoints set created_at = now() - interval '2 minutes', updated_at = now() - interval '2 minutes'`;
@@ -39,6 +39,27 @@ test('nothing is found in what waits, in what was relayed, and in what was prune
   expect(await sql`select event_sequence from webhook_messages order by 1`).toHaveLength(2);
   expect(await sql`select from webhook_deliveries`).toHaveLength(2);
   expect(await found()).toEqual({});
+});
+
+test('a lane goes with its last attempt, also one of callbacks, unless something of it is left', async () => {
+  const coupon = await insertCoupon(sql, 9);
+  for (const host of ['old', 'pending', 'exhausted', 'tried'])
+    await settleClaims(sql, coupon, [{ user: host, callbackUrl: `https://${host}.example/` }]);
+  await relayOutbox(sql);
+  const at = (host: string) =>
+    sql`(select lane from webhook_lanes where callback_origin = ${`https://${host}.example`})`;
+  await sql`update webhook_deliveries set status = 'delivered' where lane in (${at('old')}, ${at('tried')})`;
+  await sql`update webhook_deliveries set status = 'exhausted' where lane = ${at('exhausted')}`;
+  await sql`
+    insert into webhook_attempts (message, number, duration_ms, has_succeeded, lane, reason)
+    values (1, 1, 1, true, ${at('tried')}, 'event')`;
+  await pruneMessages(sql, 30);
+  const left = await sql<
+    { name: string }[]
+  >`select coalesce(callback_origin, lane) as name from webhook_lanes`;
+  expect(left.map(({ name }) => name).sort()).toEqual(
+    [endpoint, ...['exhausted', 'pending', 'tried'].map(host => `https://${host}.example`)].sort(),
+  );
 });
 
 test('where there is no endpoint, nothing is to be told', async () => {

@@ -12,6 +12,7 @@ with numbered as (
 keyed as (
   select
     *,
+    ((first_owner + k::bigint * $3::int) % $2::int + 1)::text as owner,
     -ln(1 - (('x' || substr(digits, 1, 13))::bit(52)::bigint + 0.5) / 2 ^ 52) as random_key,
     ('x' || substr(digits, 26, 2))::bit(8)::integer as die
   from numbered
@@ -19,9 +20,9 @@ keyed as (
 insert into drawn_codes (coupon, code, random_key, sequence, user_id, is_redeemed)
 select
   coupon,
-  upper('S' || $1 || '-' || substr(digits, 14, 6) || '-' || lpad(to_hex(code_n), 5, '0')),
+  upper('S' || $1 || '-' || substr(digits, 14, 6) || '-' || lpad(to_hex(code_n), greatest(5, length(to_hex(code_n))), '0')),
   random_key,
   row_number() over (partition by coupon order by random_key, k),
-  case when not public then 'user-' || lpad(((first_owner + k::bigint * $3::int) % $2::int + 1)::text, 7, '0') end,
+  case when not public then 'user-' || lpad(owner, greatest(7, length(owner)), '0') end,
   not public and die < 26 -- One in ten.
 from keyed

@@ -102,6 +102,7 @@ export function validations(stack: ThisStack): void {
     test.each([
       [{ discount: { type: 'percentage', value: 12.345, currency: 'EUR' } }, 'discount.value'],
       [{ discount: { type: 'percentage', value: 100.01, currency: 'EUR' } }, 'discount.value'],
+      [{ discount: { type: 'percentage', value: 0.1 + 0.2, currency: 'EUR' } }, 'discount.value'],
       [{ discount: { type: 'fixed', value: 0.5, currency: 'EUR' } }, 'discount.value'],
       [{ discount: { type: 'fixed', value: 1, currency: 'euro' } }, 'discount.currency'],
       [{ discount: { type: 'fixed', value: 1, max_amount: 0, currency: 'EUR' } }, 'discount.max_amount'],
