@@ -1,4 +1,4 @@
-import type { Load } from '@claimline/http/load';
+import { beforeTurningAway, type Load, overloadedProblem } from '@claimline/http/load';
 import { AppError } from '@claimline/kernel/error';
 import type { EventFacts } from './facts.ts';
 import type { Refusal } from './gate.ts';
@@ -35,9 +35,14 @@ export function createReserveVerb({
     }
   }
 
-  /** @param waitMs how long to wait for the outcome; 0 for not at all */
+  /** @param waitMs how long to wait for the outcome; 0 for not at all. Errors: `overloaded`, `unavailable`. */
   return async (eventId: string, asked: Asked, waitMs: number, signal: AbortSignal): Promise<Reserved> => {
     const boarded = await trains.board(eventId, asked);
+    if (!boarded) {
+      await rest(beforeTurningAway);
+      const { code, message, ...how } = overloadedProblem();
+      throw new AppError(code, message, how);
+    }
     if (boarded.kind === 'refused') {
       const state = await findOwn(asked);
       if (!state || !boarded.event) return boarded;

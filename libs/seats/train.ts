@@ -110,12 +110,9 @@ export function createSeatTrains(house: House) {
   const nowMs = () => Math.round(changes.databaseNowMs() ?? Date.now());
 
   return {
-    /** Boards the next train of the event. Errors: AppError `unavailable` or `overloaded`. */
-    async board(eventId: string, asked: Asked): Promise<Boarded> {
-      const boarding = platforms.board(eventId, asked);
-      if (!boarding)
-        throw new AppError('overloaded', 'too many requests wait here, try again', { retryAfterSeconds: 1 });
-      return boarding;
+    /** Boards the next train of the event; null where too many wait for too long. Error: AppError `unavailable`. */
+    board(eventId: string, asked: Asked): Promise<Boarded> | null {
+      return platforms.board(eventId, asked);
     },
   };
 }
