@@ -77,7 +77,7 @@ export const settings = {
   ),
   LANES_PER_WORKER: setting(
     wholeNumber({ min: 1, max: 10_000, fallback: 1000 }),
-    'Most lanes a worker has open; on Redis one costs about 0.3 MB and a connection.',
+    'Most lanes of each kind (claims, seats, webhooks) that a worker has open; on Redis one costs about 0.3 MB and a connection.',
   ),
   WORKER_PORT: setting(
     wholeNumber({ min: 0, max: 65_535, fallback: 0 }),

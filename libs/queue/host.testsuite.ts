@@ -2,7 +2,7 @@ import { test } from 'vitest';
 import type { OpenLane } from './engine.ts';
 import { type Host, hostLimits, openHost } from './host.ts';
 import { openTestEngine } from './testing.ts';
-import { laneOptions, newLane, type World } from './testing-lanes.ts';
+import { emptyRoster, laneOptions, newLane, type World } from './testing-lanes.ts';
 
 export function hostSuite(world: () => World): void {
   test('a host opens wanted lanes, closes quiet ones when they are done, and hands over', {
@@ -69,6 +69,32 @@ export function hostSuite(world: () => World): void {
     } finally {
       await first.close();
       await second.close();
+    }
+  });
+}
+
+/** Alone, since it counts what there is to be taken. */
+export function crowdedHostSuite(world: () => World): void {
+  test('a sale gets a lane however many of another kind are open', async ({ expect }) => {
+    await emptyRoster(world());
+    const { adding, working } = world();
+    const [webhooks, claims] = [[newLane('webhooks'), newLane('webhooks')], newLane('claims')];
+    const host = await openHost({
+      engine: working.engine,
+      lanesMost: 1,
+      open: opened => working.engine.openLane(opened, laneOptions({ handle: async () => {} })),
+      isDone: async () => false,
+      onError: error => expect.unreachable(error.message),
+    });
+    try {
+      for (const lane of webhooks) await adding.engine.roster.want(lane, 'label');
+      await expect.poll(() => host.lanes, { timeout: 2 * hostLimits.roundMs }).toHaveLength(1);
+      await adding.engine.roster.want(claims, 'label');
+      await expect.poll(() => host.lanes, { timeout: 2 * hostLimits.roundMs }).toHaveLength(2);
+      expect(host.lanes).toContain(claims);
+    } finally {
+      await host.close();
+      await emptyRoster(world());
     }
   });
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { withDeadline } from '@claimline/kernel/backoff';
 import type { Engine, OpenLane } from './engine.ts';
+import { kindOf } from './roster.ts';
 
 export const hostLimits = {
   /** A lane of a dead process is free for others after this. */
@@ -11,7 +12,7 @@ export const hostLimits = {
   /** A lane that had no job and was not wanted for this long closes. */
   quietMs: 10_000,
   /**
-   * The same when every lane of the process is taken. Above the time for which a producer does not say
+   * The same when every lane of its kind is taken. Above the time for which a producer does not say
    * again that it wants a lane, and the time an `add` may take: nobody's job is left behind.
    */
   crowdedQuietMs: 3500,
@@ -36,6 +37,8 @@ export type Host = {
  * those that are quiet. A lost lease (the process was frozen, the store was emptied) closes the
  * lane here; what it had in hand may then be settled twice, which changes nothing.
  *
+ * @param lanesMost the most lanes of each kind (roster.ts): however many webhooks there are to deliver, a sale
+ *   never waits for one of their lanes to close
  * @param open opens one lane
  * @param isDone asked before a quiet lane closes; false keeps it open
  */
@@ -66,10 +69,15 @@ export async function openHost({
   }
 
   async function takeWanted() {
-    const room = lanesMost - lanes.size;
-    if (room <= 0 || closing) return;
-    for (const lane of await engine.roster.take(owner, hostLimits.leaseMs, room))
+    if (closing) return;
+    for (const lane of await engine.roster.take(owner, hostLimits.leaseMs, lanesMost, countByKind()))
       if (!lanes.has(lane)) lanes.set(lane, open(lane));
+  }
+
+  function countByKind(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const lane of lanes.keys()) counts.set(kindOf(lane), (counts.get(kindOf(lane)) ?? 0) + 1);
+    return counts;
   }
 
   async function renew() {
@@ -82,10 +90,11 @@ export async function openHost({
   }
 
   async function closeQuiet() {
-    const quietMs = lanes.size < lanesMost ? hostLimits.quietMs : hostLimits.crowdedQuietMs;
-    const quietSince = performance.now() - quietMs;
+    const counts = countByKind();
     for (const [lane, opened] of lanes) {
-      if (opened.lastBusyMs > quietSince || !(await isDone(lane))) continue;
+      const isCrowded = (counts.get(kindOf(lane)) ?? 0) >= lanesMost;
+      const quietMs = isCrowded ? hostLimits.crowdedQuietMs : hostLimits.quietMs;
+      if (opened.lastBusyMs > performance.now() - quietMs || !(await isDone(lane))) continue;
       if (await engine.roster.leave(owner, lane, quietMs)) await shut(lane);
     }
   }

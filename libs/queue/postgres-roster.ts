@@ -18,12 +18,18 @@ export function createPostgresRoster(sql: Sql, changes: Changes): Roster {
         )
         select pg_notify(${CHANNEL}, '') from wanted where is_closed`;
     },
-    async take(owner, leaseMs, room) {
+    async take(owner, leaseMs, most, open = new Map()) {
       const rows = await sql<{ lane: string }[]>`
         update lanes set owner = ${owner}, leased_until = clock_timestamp() + ${leaseMs} * interval '1 ms'
         where lane in (
-          select lane from lanes where wanted and leased_until <= clock_timestamp()
-          order by wanted_at limit ${room} for update skip locked
+          select free.lane
+          from (select distinct split_part(lane, '.', 1) as kind from lanes where wanted) wanted
+          left join unnest(${[...open.keys()]}::text[], ${[...open.values()]}::int[]) as open (kind, count) using (kind)
+          cross join lateral (
+            select lane from lanes
+            where wanted and leased_until <= clock_timestamp() and split_part(lane, '.', 1) = kind
+            order by wanted_at limit greatest(${most}::int - coalesce(count, 0), 0) for update skip locked
+          ) free
         )
         returning lane`;
       return rows.map(row => row.lane);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { hostSuite } from './host.testsuite.ts';
+import { crowdedHostSuite, hostSuite } from './host.testsuite.ts';
 import { jobSuite } from './jobs.testsuite.ts';
 import { listSuite } from './list.testsuite.ts';
 import { rosterSuite } from './roster.testsuite.ts';
@@ -28,6 +28,7 @@ export function queueSuite(kind: EngineKind): void {
     jobSuite(() => world);
     listSuite(() => world);
     rosterSuite(() => world);
+    crowdedHostSuite(() => world);
     // The slow ones wait for leases, locks and quiet times as they are, so they wait together.
     describe.concurrent('in time', () => {
       takeOverSuite(() => world);

@@ -29,8 +29,9 @@ export function createRedisRoster(redis: Redis, scripts: Scripts, subscribe: () 
         [lane, label, LANES_REMEMBERED],
       );
     },
-    async take(owner, leaseMs, room) {
-      return (await take([keys.wanted, keys.owners], [owner, leaseMs, room])) as string[];
+    async take(owner, leaseMs, most, open = new Map()) {
+      const counts = [...open].flat();
+      return (await take([keys.wanted, keys.owners], [owner, leaseMs, most, ...counts])) as string[];
     },
     async renew(owner, leaseMs, lanes) {
       return (await renew([keys.owners], [owner, leaseMs, ...lanes])) as string[];

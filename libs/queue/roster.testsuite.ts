@@ -1,6 +1,6 @@
 import { pause } from '@claimline/kernel/backoff';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { newLane, type World } from './testing-lanes.ts';
+import { emptyRoster, newLane, type World } from './testing-lanes.ts';
 
 const longMs = 60_000;
 /** A lease that a test lets run out. */
@@ -11,8 +11,8 @@ export function rosterSuite(world: () => World): void {
   describe('the roster', () => {
     const asked = () => world().adding.engine.roster;
     const worked = () => world().working.engine.roster;
-    beforeEach(() => empty(world()));
-    afterAll(() => empty(world()));
+    beforeEach(() => emptyRoster(world()));
+    afterAll(() => emptyRoster(world()));
 
     test('gives a wanted lane out once, and not before it is wanted', async () => {
       const lane = newLane();
@@ -26,7 +26,7 @@ export function rosterSuite(world: () => World): void {
     });
 
     test('never gives more than there is room for, those that wait longest first', async () => {
-      const lanes = Array.from({ length: 7 }, newLane);
+      const lanes = Array.from({ length: 7 }, () => newLane());
       for (const lane of lanes) {
         await asked().want(lane, 'label');
         await nextMs();
@@ -37,8 +37,20 @@ export function rosterSuite(world: () => World): void {
       expect((await worked().take('b', longMs, 100)).sort()).toEqual(lanes.slice(3).sort());
     });
 
+    test('counts the room of each kind by itself', async () => {
+      const [claims, webhooks] = [newLane(), Array.from({ length: 3 }, () => newLane('webhooks'))];
+      for (const lane of [...webhooks, claims]) {
+        await asked().want(lane, 'label');
+        await nextMs();
+      }
+      const taken = await worked().take('a', longMs, 2);
+      expect(taken.sort()).toEqual([claims, ...webhooks.slice(0, 2)].sort());
+      expect(await worked().take('a', longMs, 2, new Map([['webhooks', 2]]))).toEqual([]);
+      expect(await worked().take('b', longMs, 2, new Map([['claims', 2]]))).toEqual(webhooks.slice(2));
+    });
+
     test('gives each lane to one owner and no owner too much, however many take at once', async () => {
-      const lanes = Array.from({ length: 40 }, newLane);
+      const lanes = Array.from({ length: 40 }, () => newLane());
       await Promise.all(lanes.map(lane => asked().want(lane, 'label')));
       const taken = await Promise.all(
         Array.from({ length: 100 }, (_, i) => (i % 2 ? worked() : asked()).take(`owner ${i}`, longMs, 1)),
@@ -170,11 +182,6 @@ export function rosterSuite(world: () => World): void {
       expect(await asked().list(1)).toEqual([{ lane, label: 'label', open: false }]);
     });
   });
-}
-
-async function empty({ stores, working }: World): Promise<void> {
-  if (stores.redis) await stores.redis.command('FLUSHALL');
-  else await working.sql`truncate lanes`;
 }
 
 /** Lanes are ordered by the millisecond in which they were wanted. */

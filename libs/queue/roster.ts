@@ -1,3 +1,6 @@
+/** The kind of a lane, such as `claims`: its name up to the first dot. */
+export const kindOf = (lane: string): string => lane.split('.', 1)[0] as string;
+
 /**
  * The roster of lanes: which are wanted, and which process has each one open. A lane opens when
  * somebody wants it and closes when it is quiet, so cost follows busy coupons. One process has a
@@ -9,8 +12,11 @@
 export type Roster = {
   /** Records that the lane has work, and wakes a worker if nobody has it open. `label` is for people; an empty one keeps what is known. */
   want(lane: string, label: string): Promise<void>;
-  /** Leases up to `room` wanted lanes that nobody has open to `owner`. */
-  take(owner: string, leaseMs: number, room: number): Promise<string[]>;
+  /**
+   * Leases wanted lanes that nobody has open to `owner`, those that wait longest first: of each kind up to `most`,
+   * less what the owner has open of it already.
+   */
+  take(owner: string, leaseMs: number, most: number, open?: ReadonlyMap<string, number>): Promise<string[]>;
   /** Extends the owner's leases; returns the lanes it no longer has. */
   renew(owner: string, leaseMs: number, lanes: string[]): Promise<string[]>;
   /** Closes a lane that nobody wanted for `quietMs`; false when somebody did: keep it open. */

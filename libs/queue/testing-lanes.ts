@@ -6,8 +6,14 @@ import type { TestEngine, TestStores } from './testing.ts';
 export type World = { stores: TestStores; adding: TestEngine; working: TestEngine };
 
 /** A lane name that no other test uses. */
-export function newLane(): string {
-  return `claims.${randomUUID()}`;
+export function newLane(kind: 'claims' | 'webhooks' = 'claims'): string {
+  return `${kind}.${randomUUID()}`;
+}
+
+/** Forgets every lane. */
+export async function emptyRoster({ stores, working }: World): Promise<void> {
+  if (stores.redis) await stores.redis.command('FLUSHALL');
+  else await working.sql`truncate lanes`;
 }
 
 /** A lane's options with what a test does not care for. */

@@ -2,6 +2,9 @@ import type { Roster } from '@claimline/queue/roster';
 import { nowMs } from './clock.ts';
 import type { SimulatedProcess, Store } from './process.ts';
 
+/** The one kind of lanes that there is here. */
+const CLAIMS = 'claims';
+
 /** A model of the roster (queue/roster/*.lua): which lanes are wanted, and who has them open. */
 export function createRosterModel() {
   const wanted = new Map<string, number>();
@@ -18,7 +21,13 @@ export function createRosterModel() {
       wanted.set(lane, nowMs());
       if (!isLeased(lane)) wake();
     },
-    take(owner: string, leaseMs: number, room: number): string[] {
+    take(
+      owner: string,
+      leaseMs: number,
+      most: number,
+      open: ReadonlyMap<string, number> = new Map(),
+    ): string[] {
+      const room = Math.max(0, most - (open.get(CLAIMS) ?? 0));
       const free = [...wanted.keys()].filter(lane => !isLeased(lane)).slice(0, room);
       for (const lane of free) owners.set(lane, { owner, untilMs: nowMs() + leaseMs });
       return free;
