@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { openDirectory } from '@claimline/coupons';
+import { type Directory, openDirectory } from '@claimline/coupons';
 import { createClosers } from '@claimline/kernel/closers';
 import type { Engine } from '@claimline/queue/engine';
 import { type Host, openHost } from '@claimline/queue/host';
@@ -54,10 +54,10 @@ export async function openHouse(
   const reader = createTicketReader({ sql, gate, engine, tickets, outcomes });
 
   /** Another accepting process's way in, with another engine or gate of a test's own. */
-  function openDoor(other: { engine?: Engine; gate?: Gate } = {}) {
+  function openDoor(other: { engine?: Engine; gate?: Gate; directory?: Directory } = {}) {
     const parts = { directory, changes, gate, engine, tickets, ...other };
     const trains = createTrains({ ...parts, loadGate: createLoadGate({ sql, ...parts }), waitMostMs });
-    return { trains, verb: createClaimVerb({ directory, gate, tickets, trains, outcomes, reader, rest }) };
+    return { trains, verb: createClaimVerb({ ...parts, trains, outcomes, reader, rest }) };
   }
   const { trains, verb } = openDoor();
 

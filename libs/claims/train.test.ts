@@ -152,6 +152,30 @@ for (const kind of ['redis', 'postgres'] as const)
       },
     );
 
+    test('when a coupon has changed and cannot be read, nobody is refused by what was known, and a place is kept', async () => {
+      const coupon = await insertCoupon(house.sql, {});
+      await house.startWork();
+      expect((await house.claim(coupon.name, 'holder')).outcome).toBe('granted');
+      await house.stopWork();
+      const facts = await house.directory.find(coupon.name);
+      let looks = 0;
+      // It is known when the train leaves, and Postgres is away when it looks again.
+      const away = Object.assign(new Error('away'), { code: 'CONNECTION_CLOSED' });
+      const directory = {
+        ...house.directory,
+        peek: () => undefined,
+        find: () => (looks++ === 0 ? Promise.resolve(facts) : Promise.reject(away)),
+      };
+      const { trains } = house.openDoor({ directory });
+      const [refused, admitted] = await Promise.allSettled(
+        ['holder', 'ada'].map(userId => trains.board(coupon.name, wish(userId))),
+      );
+      expect(refused).toMatchObject({ status: 'rejected', reason: { problem: { code: 'unavailable' } } });
+      expect(admitted).toMatchObject({ status: 'fulfilled', value: { kind: 'queued', joined: false } });
+      const [kept] = await boardAll(coupon.name, ['ada']);
+      expect(kept).toMatchObject({ kind: 'queued', joined: true });
+    });
+
     test('a name that nobody knows is refused, until there is such a coupon', async () => {
       const name = `later ${kind}`;
       const unknown = { kind: 'refused', coupon: null, reason: 'coupon_not_found', heldTicket: null };

@@ -42,6 +42,12 @@ export type Boarded =
   | { kind: 'overloaded' }
   | { kind: 'refused'; coupon: CouponFacts | null; reason: Reason; heldTicket: string | null };
 
+/**
+ * Whom a gate would refuse by what it knew of a coupon that has changed since, and that cannot be read anew just
+ * now. Those who were let in by the same train keep their places.
+ */
+type Undecided = { kind: 'undecided'; error: unknown };
+
 type Issued = Candidate & { createdAtMs: number };
 
 export const trainLimits = {
@@ -79,7 +85,7 @@ export function createTrains(house: {
   let lateSteps = 0;
   const feeder = createFeeder(engine);
 
-  async function leave(name: string, wishes: Wish[], track: Track): Promise<Boarded[]> {
+  async function leave(name: string, wishes: Wish[], track: Track): Promise<(Boarded | Undecided)[]> {
     const isCold = performance.now() - track.lastMs > trainLimits.coldMs;
     // Asked for now and waited for later, while the gate is asked.
     const barrier = isCold || track.isRefusing ? changes.barrier() : undefined;
@@ -93,7 +99,7 @@ export function createTrains(house: {
     track: Track,
     barrier?: Promise<boolean>,
     round = 1,
-  ): Promise<Boarded[]> {
+  ): Promise<(Boarded | Undecided)[]> {
     if (round > trainLimits.roundsMost)
       throw new AppError('unavailable', 'the coupon keeps changing, try again', { retryAfterSeconds: 1 });
     const coupon = await directory.find(name);
@@ -102,19 +108,22 @@ export function createTrains(house: {
 
     // A refusal may rest on a coupon that was changed by hand an instant ago: hear the news first.
     if (boarded.some(isRefused)) await (barrier ?? changes.barrier());
-    const now = await lookAgain(name, coupon);
+    let now: CouponFacts | null | undefined;
+    try {
+      now = directory.peek(name);
+      if (now === undefined) now = await directory.find(name);
+    } catch (error) {
+      return boarded.map(one => (isRefused(one) ? { kind: 'undecided', error } : one));
+    }
     if (now?.id === coupon?.id && now?.epoch === coupon?.epoch) return boarded;
     // The refused ask again; where the coupon is another one now, so does everybody else.
     const again = boarded.map(one => isRefused(one) || now?.id !== coupon?.id);
     if (!again.includes(true)) return boarded;
-    const later = await depart(
-      name,
-      wishes.filter((_, i) => again[i]),
-      track,
-      undefined,
-      round + 1,
+    const askingAgain = wishes.filter((_, i) => again[i]);
+    const later = await depart(name, askingAgain, track, undefined, round + 1).catch(error =>
+      askingAgain.map(() => ({ kind: 'undecided', error }) as const),
     );
-    return boarded.map((one, i) => (again[i] ? (later.shift() as Boarded) : one));
+    return boarded.map((one, i) => (again[i] ? (later.shift() as Boarded | Undecided) : one));
   }
 
   /** Through the gate and into the queue. Null: the gate and the coupon did not agree, try again. */
@@ -169,13 +178,6 @@ export function createTrains(house: {
     return fixed && issued?.subjectId === coupon.id
       ? { userId, ticket: fixed.ticket, createdAtMs: issued.createdAtMs }
       : null;
-  }
-
-  /** The coupon as it is now, or `known` when that cannot be asked at this moment. */
-  async function lookAgain(name: string, known: CouponFacts | null): Promise<CouponFacts | null> {
-    const now = directory.peek(name);
-    if (now !== undefined) return now;
-    return directory.find(name).catch(() => known);
   }
 
   async function enqueue(coupon: CouponFacts, wishes: Wish[], candidates: Candidate[], verdicts: Verdict[]) {
@@ -244,7 +246,9 @@ export function createTrains(house: {
     /** Boards the next train of the coupon, or hears that too many wait. Error: AppError `unavailable`. */
     async board(name: string, wish: Wish): Promise<Boarded> {
       try {
-        return (await platforms.board(name, wish)) ?? overloaded;
+        const boarded = (await platforms.board(name, wish)) ?? overloaded;
+        if (boarded.kind === 'undecided') throw boarded.error;
+        return boarded;
       } catch (error) {
         throw error instanceof AppError ? error : unavailable(error);
       }
