@@ -1,4 +1,5 @@
 import type { Clients } from './client.ts';
+import { sleep } from './clock.ts';
 import { couponNames, type HandChange, people, type Step } from './schedule.ts';
 import type { Coupon } from './tables.ts';
 import type { World } from './world.ts';
@@ -16,7 +17,10 @@ export function act(world: World, clients: Clients, step: Step): void {
       poll(world, clients, step);
       break;
     case 'hand':
-      changeByHand(world, step.coupon, step.change);
+      void changeByHand(world, step.coupon, step.change);
+      break;
+    case 'hold':
+      hold(world, step);
       break;
     case 'fault':
       world.faults.arm(step);
@@ -86,17 +90,30 @@ function handleJob({ stores, history }: World, { what, nth }: Step & { do: 'job'
   if (what === 'repeat') stores.queue.add(lane, { ...job, id: `${job.id} again` });
 }
 
-function changeByHand(
-  { stores, oracle, history, createCoupon }: World,
-  nth: number,
-  change: HandChange,
-): void {
-  const { tables } = stores;
+/** Somebody's transaction has the lock on a coupon's row: settles wait for it, with what they saw before. */
+function hold({ stores, history, healed }: World, { coupon, ms }: Step & { do: 'hold' }): void {
+  const name = couponNames[coupon] as string;
+  void stores.tables.locked(name, async () => {
+    history.say(`the row of ${name} is locked for ${ms} ms`);
+    await Promise.race([sleep(ms), healed]);
+  });
+}
+
+async function changeByHand(world: World, nth: number, change: HandChange): Promise<void> {
   const name = couponNames[nth] as string;
+  if (change.to !== 'create') return world.stores.tables.locked(name, () => changeRow(world, name, change));
+  world.history.say(`by hand, ${name}: create`);
+  world.createCoupon(nth);
+}
+
+function changeRow(
+  { stores: { tables }, oracle, history }: World,
+  name: string,
+  change: Exclude<HandChange, { to: 'create' }>,
+): void {
   const coupon = tables.rows.coupons.get(name);
   history.say(`by hand, ${name}: ${Object.values(change).join(' ')}`);
-  if (change.to === 'create') createCoupon(nth);
-  else if (change.to === 'delete') {
+  if (change.to === 'delete') {
     oracle.willDelete(name);
     tables.remove(name);
   } else if (change.to === 'let go') {

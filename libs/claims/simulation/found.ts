@@ -30,6 +30,24 @@ export const found: [what: string, schedule: Schedule][] = [
     },
   ],
   [
+    'nobody is refused by a coupon that has changed and cannot be read',
+    {
+      ...setting,
+      ...{ seed: 0, isShared: false },
+      steps: [
+        ...[20, 20].map(restMs => ({ ...claim, restMs, people: [0] })),
+        { do: 'kill', side: 'working', nth: 0, ms: 5, restMs: 3 },
+        ...[5, 2].map(restMs => ({ ...claim, restMs, people: [0] })),
+        { do: 'outage', ms: 5, restMs: 0, store: 'postgres' },
+        { do: 'hand', coupon: 0, change: { to: 'raise', by: 1 }, restMs: 0 },
+        { ...claim, restMs: 0, people: [1] },
+        { do: 'hand', coupon: 0, change: { to: 'raise', by: 1 }, restMs: 0 },
+        { do: 'outage', ms: 5, restMs: 0, store: 'redis' },
+        { do: 'fault', side: 'accepting', restMs: 20, ms: 5, call: 'gate.admit', what: 'crash before' },
+      ],
+    },
+  ],
+  [
     'a lane is wanted again when the store was emptied between a want and its job',
     {
       ...setting,

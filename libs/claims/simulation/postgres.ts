@@ -5,7 +5,7 @@ import { awayError, type SimulatedProcess, type Store } from './process.ts';
 import { byId, failModel, type SettleParameters, settleModel } from './settle-model.ts';
 import type { Tables } from './tables.ts';
 
-/** From a settle's snapshot to its commit: the time in which others may get on before it. */
+/** From a settle's snapshot to its lock on the coupon's row: the time in which others may get on before it. */
 const settleMostMs = 6;
 
 /** A process's pool: the statements of the claim path, on the model tables. Any other is an error. */
@@ -15,10 +15,13 @@ export function createSql(process: SimulatedProcess, store: Store, tables: Table
   async function settle(parameters: SettleParameters) {
     const seen = tables.rows;
     const { outages } = store;
-    await sleep(Math.floor(draw(seed, process.name, 'commit', ++settles) * settleMostMs));
-    if (store.outages !== outages) throw awayError(store);
-    const payload = settleModel(tables, seen, parameters);
-    return payload === null ? [] : [{ payload }];
+    await sleep(Math.floor(draw(seed, process.name, 'lock', ++settles) * settleMostMs));
+    const [couponId] = parameters;
+    return tables.locked(byId(seen, couponId)?.name ?? couponId, () => {
+      if (store.outages !== outages) throw awayError(store);
+      const payload = settleModel(tables, seen, parameters);
+      return payload === null ? [] : [{ payload }];
+    });
   }
 
   function unsafe(statement: string, parameters: unknown[]) {

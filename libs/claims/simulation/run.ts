@@ -96,7 +96,9 @@ async function sellOut({ stores, oracle }: World, { persist }: Clients): Promise
   const { tables } = stores;
   for (const name of couponNames) {
     if (!tables.rows.coupons.has(name)) continue;
-    tables.change(name, { status: 'active', startsAtMs: null, endsAtMs: null });
+    await tables.locked(name, () =>
+      tables.change(name, { status: 'active', startsAtMs: null, endsAtMs: null }),
+    );
     const left = () => tables.rows.coupons.get(name)?.remaining ?? 0;
     for (const userId of people) await persist(name, userId);
     for (let nth = 1; left() > 0 && nth <= limits.newcomersMost; nth++) await persist(name, `new ${nth}`);

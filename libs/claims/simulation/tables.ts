@@ -56,6 +56,19 @@ export type Watch = {
 export function createTables(clockMs: () => number, watch: Watch) {
   let rows: Rows = { coupons: new Map(), claims: [], refusals: new Map() };
   let lastId = 0;
+  /** By a coupon's name, the last of those who have its row's lock or wait for it. */
+  const locks = new Map<string, Promise<unknown>>();
+
+  /** Runs `work` when the coupon's row is free, and keeps its lock meanwhile: those who wait come one after the other. */
+  function locked<T>(name: string, work: () => T | Promise<T>): Promise<T> {
+    const done = (locks.get(name) ?? Promise.resolve()).then(work);
+    const last = done.then(
+      () => {},
+      () => {},
+    );
+    locks.set(name, last);
+    return done;
+  }
 
   const announce = (name: string) => watch.notify('claimline_coupons', name);
 
@@ -97,6 +110,7 @@ export function createTables(clockMs: () => number, watch: Watch) {
       return rows;
     },
     draw,
+    locked,
     commit,
     change,
     insert(coupon: Pick<Coupon, 'id' | 'name' | 'amount'> & Partial<Coupon>) {

@@ -88,6 +88,11 @@ export function createWorld({ seed, isShared, apis, workers, amounts, limits }: 
     if (store.outages === outage) store.isAway = false;
   }
 
+  let endHolds = () => {};
+  const healed = new Promise<void>(resolve => {
+    endHolds = resolve;
+  });
+
   return {
     history,
     faults,
@@ -106,9 +111,12 @@ export function createWorld({ seed, isShared, apis, workers, amounts, limits }: 
     },
     apis: () => posts.accepting.flatMap(post => post.api ?? []),
     isUp: () => posts.accepting.every(post => post.api),
+    /** Resolves when everything heals. */
+    healed,
     /** No fault waits any more; what was away is back within `restartMs`. */
     heal() {
       faults.disarm();
+      endHolds();
       for (const post of posts.accepting) post.api?.changes.delay(0);
       for (const store of [stores.redis, stores.postgres]) store.isAway = false;
     },
