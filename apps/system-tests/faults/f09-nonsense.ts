@@ -27,7 +27,7 @@ export const nonsense: Fault = {
       for (let round = 0; round < sized(1, 3, 10); round++) await poison(arena, crowd, engine, round);
     });
     await sendMonsters(arena, crowd.sales[0]!);
-    await fireAtRandom(arena, sized(2_000, 20_000, 100_000));
+    await fireAtRandom(arena, sized(2_000, 15_000, 100_000));
     await crowd.recovers(Date.now());
     await crowd.seeOut();
   },

@@ -38,7 +38,7 @@ export const rudeReceivers: Fault = {
       arena.injected(`${merchants.length - friendly.length} receivers that are rude or out of reach`);
 
       const crowd = await arena.crowd({ perSecond: 50 });
-      await awaitUntil('people to come', () => crowd.accepted() >= arena.sized(150, 1500, 5000), 300_000);
+      await awaitUntil('people to come', () => crowd.accepted() >= arena.sized(150, 800, 5000), 300_000);
       await crowd.seeOut();
       await seeTold(arena, friendly, sinceMs);
       await awaitUntil(

@@ -20,7 +20,7 @@ export const operatorMeddles: Fault = {
     const { random, sized } = arena;
     const crowd = await arena.crowd();
     const sale = crowd.sales[0]!;
-    for (let round = 0; round < sized(1, 3, 10); round++)
+    for (let round = 0; round < sized(1, 2, 10); round++)
       for (const action of random.shuffled(actions).slice(0, sized(4, actions.length, actions.length))) {
         arena.injected(action);
         await meddle(arena, sale, action);

@@ -11,7 +11,7 @@ export const oneAfterAnother: Fault = {
   async run(arena) {
     const { stack, random, sized } = arena;
     const crowd = await arena.crowd();
-    for (let kill = 0; kill < sized(2, 8, 24); kill++) {
+    for (let kill = 0; kill < sized(2, 6, 24); kill++) {
       const { apis, workers } = stack.living();
       const isApi = random.next() < apis.length / (apis.length + workers.length);
       // Every other worker that is killed is the one that settles.

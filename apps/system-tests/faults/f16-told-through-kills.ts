@@ -18,8 +18,8 @@ export const toldThroughKills: Fault = {
       const sinceMs = await databaseNowMs(arena);
       const isRedis = stack.engine === 'redis';
       const crowd = await arena.crowd({ sales: 3, perSecond: isRedis ? arena.sized(60, 250, 250) : 25 });
-      const wanted = isRedis ? arena.sized(500, 3000, 10_000) : arena.sized(80, 400, 2000);
-      for (let kill = 0; kill < arena.sized(3, 12, 40) || crowd.accepted() < wanted; kill++) {
+      const wanted = isRedis ? arena.sized(500, 1500, 10_000) : arena.sized(80, 400, 2000);
+      for (let kill = 0; kill < arena.sized(3, 8, 40) || crowd.accepted() < wanted; kill++) {
         await delay(random.between(pauseMs.least, pauseMs.most));
         const { apis, workers } = stack.living();
         // The relay is in whichever worker comes first: three kills of four are of workers.
