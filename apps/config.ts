@@ -94,7 +94,7 @@ export const settings = {
   ),
   VERIFY_SECONDS: setting(
     wholeNumber({ min: 0, max: 86_400, fallback: 900 }),
-    'How often a worker proves the invariants from the tables, as `claimline verify` does; 0 for never.',
+    'How often a worker proves the invariants from the tables, as `claimline verify` does; less often where that takes longer than a twentieth of this, 0 for never.',
   ),
   MEND_SECONDS: setting(
     wholeNumber({ min: 0, max: 3600, fallback: 15 }),

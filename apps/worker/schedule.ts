@@ -1,7 +1,7 @@
 import { pruneNotices, resumePayments } from '@claimline/bookings/jobs';
 import { createLineMender, pruneRefusals } from '@claimline/claims/jobs';
 import { resumeRuns, sweepLocks } from '@claimline/codes/jobs';
-import { isDue, oneAtATime } from '@claimline/db/one-at-a-time';
+import { oneAtATime, whenDue } from '@claimline/db/one-at-a-time';
 import type { Sql } from '@claimline/db/pool';
 import { pruneIdempotencyKeys } from '@claimline/http/idempotency-rows';
 import { openProviders } from '@claimline/payments';
@@ -81,9 +81,7 @@ function jobsOf({ config, databaseUrl, sql, engine, log }: House): Job[] {
       name: 'mend lines',
       everyMs: mendMs,
       // One of all workers does it, and never beside a `claimline reconcile`.
-      async run() {
-        if (await isDue(sql, 'mend lines', mendMs)) return oneAtATime(databaseUrl, 'reconcile', mendLines);
-      },
+      run: () => whenDue(sql, 'mend lines', mendMs, () => oneAtATime(databaseUrl, 'reconcile', mendLines)),
     },
     {
       name: 'verify',
@@ -91,8 +89,8 @@ function jobsOf({ config, databaseUrl, sql, engine, log }: House): Job[] {
       async run() {
         // Whoever did it last time says nothing any more: its figures are out of date.
         metrics.violations.reset();
-        if (!(await isDue(sql, 'verify', verifyMs))) return;
-        const violations = await watchInvariants({ databaseUrl, stores: { sql, engine } });
+        const verifyAll = () => watchInvariants({ databaseUrl, stores: { sql, engine } });
+        const violations = await whenDue(sql, 'verify', verifyMs, verifyAll);
         if (violations) log.error({ violations }, 'invariants are violated: run `claimline verify`');
         return violations;
       },

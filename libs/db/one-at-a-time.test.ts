@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { isDue, oneAtATime } from './one-at-a-time.ts';
+import { dueLimits, oneAtATime, whenDue } from './one-at-a-time.ts';
 import { closePool, openPool, type Sql } from './pool.ts';
 import { createTestDatabase, type TestDatabase } from './testing.ts';
 
@@ -50,10 +50,27 @@ test('what throws, or dies, frees the name', async () => {
   await expect.poll(() => oneAtATime(database.url, 'work', async () => 'next')).toBe('next');
 });
 
-test('of all who ask in a time one is due', async () => {
-  const ask = () => Promise.all(Array.from({ length: 8 }, () => isDue(sql, 'job', 300)));
-  expect((await ask()).filter(Boolean)).toHaveLength(1);
-  expect((await ask()).filter(Boolean)).toHaveLength(0);
-  expect(await isDue(sql, 'other job', 300)).toBe(true);
-  await expect.poll(async () => (await ask()).filter(Boolean).length).toBe(1);
+test('of all who ask in a time one does it', async () => {
+  let done = 0;
+  const ask = (name = 'job') => whenDue(sql, name, 300, async () => ++done);
+  const askAll = () => Promise.all(Array.from({ length: 8 }, () => ask()));
+  expect((await askAll()).filter(Boolean)).toEqual([1]);
+  expect((await askAll()).filter(Boolean)).toEqual([]);
+  expect(await ask('other job')).toBe(2);
+  await expect.poll(async () => (await askAll()).filter(Boolean)).toEqual([3]);
+});
+
+test('what takes long is done less often, also when it failed', async () => {
+  const everyMs = 10;
+  const longMs = 100;
+  const startedMs = performance.now();
+  const failed = whenDue(sql, 'long', everyMs, async () => {
+    await sql`select pg_sleep(${longMs / 1000})`;
+    throw new Error('by surprise');
+  });
+  await expect(failed).rejects.toThrow('by surprise');
+  await expect
+    .poll(() => whenDue(sql, 'long', everyMs, async () => 'again'), { timeout: 10_000 })
+    .toBe('again');
+  expect(performance.now() - startedMs).toBeGreaterThan(longMs * dueLimits.pauseTimes);
 });

@@ -16,15 +16,36 @@ export async function oneAtATime<T>(url: string, name: string, fn: () => Promise
   }
 }
 
+export const dueLimits = {
+  /** After something that took long the next pause is at least so many times as long: it never has more than a twentieth of the time. */
+  pauseTimes: 20,
+} as const;
+
 /**
- * True for one process of the installation in `everyMs`, whichever asks first: what every worker has on
- * its schedule is done once. A little earlier than that counts as well, since timers do not agree.
+ * Does `work` in one process of the installation in `everyMs`, whichever asks first: what every worker has on
+ * its schedule is done once, and less often where it takes long. A little earlier than that counts as well, since
+ * timers do not agree. Answers undefined where it is not due.
  */
-export async function isDue(sql: Sql, name: string, everyMs: number): Promise<boolean> {
-  const rows = await sql`
-    insert into installation (key, value) values (${`done ${name}`}, clock_timestamp()::text)
+export async function whenDue<T>(
+  sql: Sql,
+  name: string,
+  everyMs: number,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  const key = `done ${name}`;
+  const due = await sql`
+    insert into installation (key, value) values (${key}, clock_timestamp()::text)
     on conflict (key) do update set value = excluded.value
     where installation.value::timestamptz <= clock_timestamp() - ${everyMs * 0.9} * interval '1 ms'
     returning key`;
-  return rows.length > 0;
+  if (due.length === 0) return undefined;
+  const startedMs = performance.now();
+  try {
+    return await work();
+  } finally {
+    const laterMs = (performance.now() - startedMs) * dueLimits.pauseTimes - everyMs;
+    if (laterMs > 0)
+      await sql`
+        update installation set value = (clock_timestamp() + ${laterMs} * interval '1 ms')::text where key = ${key}`;
+  }
 }
