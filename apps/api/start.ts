@@ -1,7 +1,7 @@
 import { settleSettings } from '@claimline/claims';
 import { openChanges } from '@claimline/db/changes';
 import { assertSchema } from '@claimline/db/migrate';
-import { nestedBeginCode, openPool } from '@claimline/db/pool';
+import { closePool, nestedBeginCode, openPool } from '@claimline/db/pool';
 import { openTransactions } from '@claimline/db/transaction';
 import { isLoopback } from '@claimline/http/access';
 import { serve } from '@claimline/http/serve';
@@ -45,7 +45,7 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     max: config.DATABASE_CONNECTIONS,
     onNotice,
   });
-  closers.push('postgres', () => sql.end({ timeout: 5 }));
+  closers.push('postgres', () => closePool(sql));
   const settleSql = openPool({
     url: databaseUrl,
     applicationName: 'claimline api settle',
@@ -53,7 +53,7 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     settings: settleSettings,
     onNotice,
   });
-  closers.push('postgres for settle', () => settleSql.end({ timeout: 5 }));
+  closers.push('postgres for settle', () => closePool(settleSql));
   const validateSql = openPool({
     url: databaseUrl,
     applicationName: 'claimline api validate',
@@ -61,7 +61,7 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     settings: validateSettings,
     onNotice,
   });
-  closers.push('postgres for validations', () => validateSql.end({ timeout: 5 }));
+  closers.push('postgres for validations', () => closePool(validateSql));
   const transactions = openTransactions({
     url: databaseUrl,
     applicationName: 'claimline api transactions',

@@ -10,8 +10,6 @@ import { z } from 'zod';
 import { readConfig } from '../config.ts';
 import { requireDatabaseUrl } from '../process.ts';
 
-const CLOSE_SECONDS = 5;
-
 export type GenerateOptions = {
   quantity: string;
   prefix?: string;
@@ -72,7 +70,7 @@ async function withDatabase(work: (sql: Sql) => Promise<void>): Promise<void> {
     await assertSchema(sql);
     await work(sql);
   } finally {
-    await closePool(sql, CLOSE_SECONDS);
+    await closePool(sql);
   }
 }
 

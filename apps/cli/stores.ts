@@ -1,6 +1,6 @@
 import { openChanges } from '@claimline/db/changes';
 import { assertSchema } from '@claimline/db/migrate';
-import { openPool, type Sql } from '@claimline/db/pool';
+import { closePool, openPool, type Sql } from '@claimline/db/pool';
 import { createClosers } from '@claimline/kernel/closers';
 import type { Engine } from '@claimline/queue/engine';
 import { openEngine } from '@claimline/queue/open';
@@ -28,7 +28,7 @@ export async function withStores<T>(
   const closers = createClosers(() => {}); // The command is over by then.
   const onError = () => {}; // What a lost store breaks is thrown where it is used.
   const sql = openPool({ url: databaseUrl, applicationName: 'claimline command', max: CONNECTIONS });
-  closers.push('postgres', () => sql.end({ timeout: 1 }));
+  closers.push('postgres', () => closePool(sql));
   async function openQueue(): Promise<Engine> {
     const changes = openChanges({ url: databaseUrl, applicationName: 'claimline command listen', onError });
     closers.push('changes', () => changes.close());

@@ -1,7 +1,8 @@
 import { createClaimLanes, settleSettings } from '@claimline/claims/jobs';
 import { openChanges } from '@claimline/db/changes';
 import { assertSchema } from '@claimline/db/migrate';
-import { nestedBeginCode, openPool } from '@claimline/db/pool';
+import { closePool, nestedBeginCode, openPool } from '@claimline/db/pool';
+import { withDeadline } from '@claimline/kernel/backoff';
 import { openHost } from '@claimline/queue/host';
 import { openEngine } from '@claimline/queue/open';
 import { createSeatLanes } from '@claimline/seats/jobs';
@@ -33,7 +34,7 @@ export async function startWorker({ config, log, closers, retry }: Setting): Pro
     settings: settleSettings,
     onNotice,
   });
-  closers.push('postgres', () => sql.end({ timeout: 5 }));
+  closers.push('postgres', () => closePool(sql));
   await retry('postgres', () => assertSchema(sql));
   const changes = await openChanges({
     url: databaseUrl,
@@ -68,7 +69,10 @@ export async function startWorker({ config, log, closers, retry }: Setting): Pro
   return {
     async stop(withinMs) {
       schedule.stop();
-      await Promise.all([webhooks.stop(), host.close()]);
+      await Promise.all([
+        withDeadline('the end of webhooks under way', withinMs, webhooks.stop()),
+        withDeadline('the end of jobs in hand', withinMs, host.close()),
+      ]);
       await port?.close(withinMs);
     },
   };

@@ -1,6 +1,6 @@
 import { settleSettings } from '@claimline/claims/jobs';
 import type { Changes } from '@claimline/db/changes';
-import { openPool } from '@claimline/db/pool';
+import { closePool, openPool } from '@claimline/db/pool';
 import type { Closers } from '@claimline/kernel/closers';
 import type { Engine } from '@claimline/queue/engine';
 import type { Logger } from '@claimline/telemetry/log';
@@ -38,7 +38,7 @@ export function startWebhooks({
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     settings: settleSettings,
   });
-  closers.push('postgres for webhooks', () => sql.end({ timeout: 5 }));
+  closers.push('postgres for webhooks', () => closePool(sql));
   return startDeliveries({
     sql,
     changes,

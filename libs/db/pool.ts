@@ -1,4 +1,5 @@
 import postgres from 'postgres';
+import { mendBrokenConnections } from './broken-connections.ts';
 
 /** What queries run on: a tagged template. int8 comes back as a number, timestamptz as a Date. */
 export type Sql = ReturnType<typeof openPool>;
@@ -21,6 +22,8 @@ export const poolLimits = {
   idleInTransactionMs: 10_000,
   /** The driver would wait up to 20 s between tries to connect; after an outage we want to be back at once. */
   reconnectMaxMs: 1000,
+  /** Queries under way when a pool is closed have so long. The driver waits as long for a connection that broke and was not used since. */
+  closeSeconds: 1,
 } as const;
 
 export type PoolOptions = {
@@ -55,7 +58,7 @@ export type PoolOptions = {
  */
 export function openPool(options: PoolOptions) {
   const { onNotice, onClose, onNotify } = options;
-  return postgres(options.url, {
+  const sql = postgres(options.url, {
     max: options.max ?? poolLimits.connections,
     connect_timeout: options.connectTimeoutSeconds ?? poolLimits.connectTimeoutSeconds,
     backoff: reconnectSeconds,
@@ -79,10 +82,12 @@ export function openPool(options: PoolOptions) {
     // Known to the driver, not to its types.
     ...(onNotify && ({ onnotify: onNotify } as object)),
   });
+  mendBrokenConnections(sql`select`);
+  return sql;
 }
 
 /** Ends a pool: queries under way may finish for `seconds`, then they fail. */
-export function closePool(sql: Sql, seconds: number): Promise<void> {
+export function closePool(sql: Sql, seconds: number = poolLimits.closeSeconds): Promise<void> {
   return sql.end({ timeout: seconds });
 }
 

@@ -13,9 +13,6 @@ export type Session = {
   close(): Promise<void>;
 };
 
-/** A session's connection is closed by us alone: the driver would recycle it by age. */
-const closeSeconds = 1;
-
 /**
  * Opens one connection that runs nothing else, for what needs a session: transactions and locks.
  * The driver would reconnect by itself, and the rest of a transaction would run, statement by
@@ -63,7 +60,7 @@ export async function openSession(options: PoolOptions): Promise<Session> {
       if (!alive) return;
       alive = false;
       sql.release();
-      await closePool(pool, closeSeconds);
+      await closePool(pool);
     },
   };
 }

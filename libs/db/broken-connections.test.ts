@@ -1,0 +1,111 @@
+import { connect, createServer, type Socket } from 'node:net';
+import { pause } from '@claimline/kernel/backoff';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isTransient } from './error.ts';
+import { closePool, openPool, type Sql } from './pool.ts';
+import { createTestDatabase, type TestDatabase } from './testing.ts';
+import { openTransactions, transaction } from './transaction.ts';
+
+const connections = 4;
+const rounds = 20;
+const settledMs = 10_000;
+const applicationName = 'breaking';
+let database: TestDatabase;
+let watch: Sql;
+let way: Awaited<ReturnType<typeof openBreakingWay>>;
+beforeAll(async () => {
+  database = await createTestDatabase({ empty: true });
+  watch = openPool({ url: database.url, applicationName: 'watch', max: 1 });
+  way = await openBreakingWay(database.url);
+});
+afterAll(async () => {
+  way.close();
+  await closePool(watch, 1);
+  await database.drop();
+});
+
+/** A way to Postgres whose connections can be reset: then a read fails with ECONNRESET, as after a crash. */
+async function openBreakingWay(url: string) {
+  const near = new URL(url);
+  const clients = new Set<Socket>();
+  const server = createServer(client => {
+    const store = connect(Number(near.port), near.hostname);
+    clients.add(client);
+    client.pipe(store).pipe(client);
+    for (const [one, other] of [
+      [client, store],
+      [store, client],
+    ] as const) {
+      one.on('error', () => {});
+      one.on('close', () => {
+        clients.delete(client);
+        other.destroy();
+      });
+    }
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  const far = new URL(url);
+  far.port = String((server.address() as { port: number }).port);
+  return {
+    url: far.href,
+    resetAll() {
+      for (const client of clients) client.resetAndDestroy();
+    },
+    close() {
+      for (const client of clients) client.destroy();
+      server.close();
+    },
+  };
+}
+
+const sleeping = () => watch`
+  select pid from pg_stat_activity
+  where application_name = ${applicationName} and state = 'active' and query like '%pg_sleep%'`;
+
+/** Resolves when so many of the pool's connections sleep. */
+async function asleep(count: number) {
+  await expect.poll(async () => (await sleeping()).length, { interval: 5 }).toBe(count);
+}
+
+/** Ends those whose connection is gone: they would notice only at their next word. */
+async function wake() {
+  for (const { pid } of await sleeping()) await watch`select pg_terminate_backend(${pid})`;
+}
+
+test('what is asked the instant a connection breaks is answered, and the pool keeps its connections', async () => {
+  const sql = openPool({ url: way.url, applicationName, max: connections });
+  for (let round = 0; round < rounds; round++) {
+    let broken = 0;
+    const running = Array.from({ length: connections }, async () => {
+      await sql`select pg_sleep(30)`.catch(() => broken++);
+      // As a relay does, that tries again at once; it may be that Postgres cannot be reached yet.
+      return sql`select 1`.catch(() => {});
+    });
+    await asleep(connections);
+    way.resetAll();
+    const settled = await Promise.race([Promise.all(running), pause(settledMs)]);
+    expect(settled, `round ${round}`).toHaveLength(connections);
+    expect(broken).toBe(connections);
+    await wake();
+  }
+  const atOnce = Array.from({ length: connections }, async () => {
+    const [row] = await sql`select pg_backend_pid() as pid, pg_sleep(0.5)`;
+    return row?.pid;
+  });
+  await asleep(connections);
+  const pids = await Promise.all(atOnce);
+  expect(new Set(pids).size).toBe(connections);
+  await closePool(sql, 1);
+});
+
+test('a transaction whose connection breaks fails, and the next one has another connection', async () => {
+  const transactions = openTransactions({ url: way.url, applicationName, max: 1 });
+  for (let round = 0; round < rounds; round++) {
+    const failing = transaction(transactions, tx => tx`select pg_sleep(30)`);
+    await Promise.all([asleep(1).then(way.resetAll), expect(failing).rejects.toSatisfy(isTransient)]);
+    await wake();
+    const [row] = await transaction(transactions, tx => tx`select 1 as one`);
+    expect(row).toEqual({ one: 1 });
+  }
+  await transactions.close();
+});
