@@ -6,7 +6,7 @@ import type { Stack, Stores } from './stack.ts';
 /** How many processes an installation of Claimline has, and settings of theirs that differ from the default. */
 export type InstallationPlan = { apis: number; workers: number; env?: Record<string, string> };
 
-/** As in `npm run api` and in the image; the baselines over HTTP have them too, or it would be Node that is compared. */
+/** As in `npm run api` and in the image, which the system tests run as well; the baselines over HTTP have them too, or it would be Node that is compared. */
 export const API_FLAGS = ['--max-semi-space-size=64'];
 
 /**

@@ -1,3 +1,4 @@
+import { API_FLAGS } from '../../loadtest/installation.ts';
 import { awaitUntil } from './await-until.ts';
 import { type Child, type Exit, startChild } from './child.ts';
 import { freePort } from './free-port.ts';
@@ -101,7 +102,13 @@ export async function startFleet(
 }
 
 function startProcess(name: string, app: string, environment: Record<string, string>): Child {
-  return startChild(name, process.execPath, ['--import', 'tsx', `apps/${app}/main.ts`], environment);
+  const flags = app === 'api' ? API_FLAGS : [];
+  return startChild(
+    name,
+    process.execPath,
+    [...flags, '--import', 'tsx', `apps/${app}/main.ts`],
+    environment,
+  );
 }
 
 async function isHealthy(address: string): Promise<void> {
