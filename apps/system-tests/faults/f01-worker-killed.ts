@@ -24,7 +24,7 @@ export const workerKilled: Fault = {
   }),
   async run(arena) {
     const crowd = await arena.crowd({ sales: arena.sized(2, 6, 8), hasShort: false });
-    await killAtRandom(arena, crowd, arena.sized(3, 20, 180));
+    await killAtRandom(arena, crowd, arena.sized(3, 14, 180));
     for (let round = 0; round < arena.sized(1, 3, 10); round++) {
       await killInSettlement(arena, arena.random.pick(crowd.sales));
       if (arena.stack.redis) await killAfterCommit(arena, arena.random.pick(crowd.sales));

@@ -60,7 +60,7 @@ async function takeAway({ stack, sized, injected, finding, figure }: Arena, crow
   if (tookMs > toldSoonMs) finding(`503 came after ${tookMs} ms`);
   const health = await stack.client().get('/health');
   if (health.status !== 503) finding(`/health was ${health.status} while Redis was away`);
-  await delay(sized(3_000, 10_000, 30_000));
+  await delay(sized(3_000, 7_000, 30_000));
   await stack.redis!.start();
   await heals(crowd);
   figure(`${crowd.answers(503) - before} answers 503 with Retry-After while Redis was away`);

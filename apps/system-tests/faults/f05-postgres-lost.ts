@@ -29,7 +29,7 @@ export const postgresLost: Fault = {
 
     arena.injected('Postgres frozen');
     stack.postgres.freeze();
-    await delay(sized(3_000, 10_000, 30_000));
+    await delay(sized(3_000, 7_000, 30_000));
     stack.postgres.thaw();
     await crowd.recovers(Date.now());
 
@@ -44,7 +44,7 @@ async function takeAway({ stack, sized, injected, finding, figure }: Arena, crow
   injected('Postgres away');
   const before = crowd.accepted();
   await stack.postgres.kill();
-  await delay(sized(3_000, 15_000, 60_000));
+  await delay(sized(3_000, 10_000, 60_000));
   const accepted = crowd.accepted() - before;
   if (stack.redis && accepted === 0) finding('no claim was accepted while Postgres was away');
   figure(`${accepted} claims accepted while Postgres was away`);

@@ -13,7 +13,7 @@ export const rollingRestart: Fault = {
     const { stack, sized } = arena;
     const crowd = await arena.crowd();
     const stops: number[] = [];
-    for (let round = 0; round < sized(1, 3, 20); round++)
+    for (let round = 0; round < sized(1, 2, 20); round++)
       for (const index of stack.living().apis.keys()) {
         const [oldest] = stack.living().workers as [number];
         const sinceMs = Date.now();

@@ -22,7 +22,7 @@ export const wrongClocks: Fault = {
   async run(arena) {
     const { stack, sized } = arena;
     const crowd = await arena.crowd();
-    for (let round = 0; round < sized(1, 2, 6); round++)
+    for (let round = 0; round < sized(1, 1, 6); round++)
       await Promise.all(stack.apis.map((_, index) => seeWindow(arena, index)));
     await crowd.seeOut();
   },
