@@ -37,13 +37,14 @@ export function mendBrokenConnections(query: object): void {
   // Called by every `then`; only the first one does something.
   driver.handle = function handleMended(this: DriverQuery) {
     if (this.executed) return handle.call(this);
+    const closed = breaking.get(this.handler);
+    if (closed) return closed.then(() => this.handle());
     const { reject } = this;
     this.reject = error => {
       if (isOfServer(error)) reject(error);
       else void breakingOf(this.handler).then(() => reject(error));
     };
-    const closed = breaking.get(this.handler);
-    return closed ? closed.then(() => handle.call(this)) : handle.call(this);
+    return handle.call(this);
   };
 }
 
