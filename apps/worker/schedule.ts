@@ -25,6 +25,8 @@ const RESERVATION_SWEEP_MS = 10_000;
 const RESUME_MS = 10_000;
 const PAYMENT_SWEEP_MS = 5000;
 const MOCK_WEBHOOKS_MS = 1000;
+/** To verify hundreds of millions of rows takes long: never more than a twentieth of the time. */
+const VERIFY_PAUSE_TIMES = 20;
 
 type House = { config: Config; databaseUrl: string; sql: Sql; engine: Engine; log: Logger };
 
@@ -81,7 +83,10 @@ function jobsOf({ config, databaseUrl, sql, engine, log }: House): Job[] {
       name: 'mend lines',
       everyMs: mendMs,
       // One of all workers does it, and never beside a `claimline reconcile`.
-      run: () => whenDue(sql, 'mend lines', mendMs, () => oneAtATime(databaseUrl, 'reconcile', mendLines)),
+      run: () =>
+        whenDue(sql, 'mend lines', { everyMs: mendMs }, () =>
+          oneAtATime(databaseUrl, 'reconcile', mendLines),
+        ),
     },
     {
       name: 'verify',
@@ -90,7 +95,12 @@ function jobsOf({ config, databaseUrl, sql, engine, log }: House): Job[] {
         // Whoever did it last time says nothing any more: its figures are out of date.
         metrics.violations.reset();
         const verifyAll = () => watchInvariants({ databaseUrl, stores: { sql, engine } });
-        const violations = await whenDue(sql, 'verify', verifyMs, verifyAll);
+        const violations = await whenDue(
+          sql,
+          'verify',
+          { everyMs: verifyMs, pauseTimes: VERIFY_PAUSE_TIMES },
+          verifyAll,
+        );
         if (violations) log.error({ violations }, 'invariants are violated: run `claimline verify`');
         return violations;
       },

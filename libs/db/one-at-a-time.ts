@@ -16,20 +16,18 @@ export async function oneAtATime<T>(url: string, name: string, fn: () => Promise
   }
 }
 
-export const dueLimits = {
-  /** After something that took long the next pause is at least so many times as long: it never has more than a twentieth of the time. */
-  pauseTimes: 20,
-} as const;
-
 /**
  * Does `work` in one process of the installation in `everyMs`, whichever asks first: what every worker has on
- * its schedule is done once, and less often where it takes long. A little earlier than that counts as well, since
- * timers do not agree. Answers undefined where it is not due.
+ * its schedule is done once. A little earlier than that counts as well, since timers do not agree. Answers
+ * undefined where it is not due.
+ *
+ * @param pauseTimes the next is not due until a pause of so many times what this one took, for what may take long and
+ *   can wait; 0 for what cannot
  */
 export async function whenDue<T>(
   sql: Sql,
   name: string,
-  everyMs: number,
+  { everyMs, pauseTimes = 0 }: { everyMs: number; pauseTimes?: number },
   work: () => Promise<T>,
 ): Promise<T | undefined> {
   const key = `done ${name}`;
@@ -43,7 +41,7 @@ export async function whenDue<T>(
   try {
     return await work();
   } finally {
-    const laterMs = (performance.now() - startedMs) * dueLimits.pauseTimes - everyMs;
+    const laterMs = (performance.now() - startedMs) * pauseTimes - everyMs;
     if (laterMs > 0)
       await sql`
         update installation set value = (clock_timestamp() + ${laterMs} * interval '1 ms')::text where key = ${key}`;
