@@ -4,13 +4,15 @@
 -- Params: $1 text the endpoint, $2 text the time and $3 bigint the position after which to go on, $4 int messages in a bite
 -- Returns: one row (status, seen, recovered, last_at, last_position): the endpoint's status, null where there is none;
 --          how many messages were looked at, how many of them are sent; and where to go on.
+--
+-- Messages are locked, so that one that is being pruned is waited for and then passed over: its delivery would stay for ever.
 with endpoint as materialized (
   select * from webhook_endpoints where id = $1::text
 ),
 bite as materialized (
   select created_at, position, type, coupon_name from webhook_messages
   where (created_at, position) > ($2::text::timestamptz, $3::bigint)
-  order by created_at, position limit $4::int
+  order by created_at, position limit $4::int for key share
 ),
 lanes as (
   insert into webhook_lanes (lane) select id from endpoint where status = 'enabled' on conflict (lane) do nothing

@@ -1,6 +1,8 @@
 -- Makes messages of what is in the outbox, in order, and a delivery of each for every receiver that wants it.
 --
 -- Params: $1 int  events at which a bite is full
+--         $2 int  for so many enabled endpoints; with more of them a bite is so many times smaller, as an event is a
+--                 delivery to each
 -- Returns: one row (is_ours, rows, messages, lanes). is_ours false: another relay is at it and nothing was done.
 --          rows: what was taken from the outbox, 0 when it was empty. lanes: those that have new deliveries.
 --
@@ -18,15 +20,19 @@
 with turn as materialized (
   select pg_try_advisory_xact_lock(hashtextextended('claimline webhook relay', 0)) as is_ours
 ),
+bite as materialized (
+  select greatest(1, $1::bigint * $2::int / greatest($2::int, count(*))) as events
+  from webhook_endpoints where status = 'enabled'
+),
 batch as materialized (
   delete from outbox
   where id = any (array(
     select id
     from (
       select id, sum(events) over (order by id) - events as before
-      from (select id, events from outbox order by id limit $1::int) next
+      from (select id, events from outbox order by id limit (select bite.events from bite)) next
     ) counted
-    where before < $1::int and (select is_ours from turn)
+    where before < (select bite.events from bite) and (select is_ours from turn)
   ))
   returning *
 ),

@@ -1,5 +1,9 @@
+import { closePool, openPool } from '@claimline/db/pool';
+import { transaction } from '@claimline/db/transaction';
+import { withLimits } from '@claimline/queue/testing';
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import { relayOutbox } from './relay.ts';
+import { recoverEndpoint } from './recover.ts';
+import { relayLimits, relayOutbox } from './relay.ts';
 import {
   deliveriesTo,
   insertCoupon,
@@ -7,6 +11,7 @@ import {
   openWebhookDatabase,
   readMessages,
   settleClaims,
+  someoneWaits,
 } from './testing.ts';
 
 const database = await openWebhookDatabase();
@@ -170,6 +175,37 @@ test('relays that run at once make each message once, and number them without ga
       (select count(*)::int from webhook_deliveries where lane = ${endpoint}) as deliveries
     from webhook_messages`;
   expect(counts).toEqual({ messages: 8400, tickets: 8400, deliveries: 8400 });
+});
+
+test('with more endpoints a bite is so much smaller', async () => {
+  for (let i = 0; i < 4; i++) await insertEndpoint(sql);
+  const coupon = await insertCoupon(sql, 9);
+  for (const user of people(4)) await settleClaims(sql, coupon, [user]);
+  let bites = 0;
+  await withLimits(relayLimits, { bite: 4, endpoints: 2 }, async () => {
+    expect(await relayOutbox(sql, { onLanes: () => void bites++ })).toBe(4);
+  });
+  expect(bites).toBe(2);
+});
+
+test('an endpoint that is enabled while a relay is under way recovers what that one makes', async () => {
+  const endpoint = await insertEndpoint(sql);
+  await sql`update webhook_endpoints set status = 'disabled', disabled_at = now(), disabled_reason = 'gone'`;
+  await settleClaims(sql, await insertCoupon(sql, 9), people(3));
+  const patient = openPool({ url: database.url, applicationName: 'test recover', lockTimeoutMs: 0 });
+  try {
+    const recovered = await transaction(database.url, async tx => {
+      await relayOutbox(tx);
+      await sql`update webhook_endpoints set status = 'enabled', disabled_at = null, disabled_reason = null`;
+      const under = recoverEndpoint(patient, endpoint, '2000-01-01T00:00:00Z');
+      await Promise.race([under, someoneWaits(sql)]);
+      return { under };
+    });
+    expect(await recovered.under).toBe(3);
+  } finally {
+    await closePool(patient);
+  }
+  expect(await deliveriesTo(sql, endpoint)).toHaveLength(3);
 });
 
 function repeatUntil(step: () => Promise<unknown>) {

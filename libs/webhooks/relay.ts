@@ -7,6 +7,8 @@ const relayStatement = sqlFile(import.meta.url, './relay.sql');
 export const relayLimits = {
   /** Events at which one statement has enough: with ten endpoints it then takes about a tenth of a second. */
   bite: 1000,
+  /** With more of them, and so more deliveries to an event, a bite is so many times smaller. */
+  endpoints: 10,
   /** Another process is at it: the wait before it is looked at again, since that one may have looked already. */
   busyMs: 20,
 } as const;
@@ -23,9 +25,10 @@ export async function relayOutbox(
   sql: Sql,
   { onLanes = () => {}, signal }: { onLanes?: (lanes: string[]) => void; signal?: AbortSignal } = {},
 ): Promise<number> {
+  const { bite, endpoints } = relayLimits;
   let relayed = 0;
   while (!signal?.aborted) {
-    const [row] = await sql.unsafe<Row[]>(relayStatement, [relayLimits.bite], { prepare: true });
+    const [row] = await sql.unsafe<Row[]>(relayStatement, [bite, endpoints], { prepare: true });
     if (row?.is_ours && row.rows === 0) break;
     if (row?.is_ours) {
       relayed += row.messages;

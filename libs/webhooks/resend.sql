@@ -3,8 +3,10 @@
 -- Params: $1 text the message's id, $2 text an endpoint, or null for every receiver that it was meant for
 -- Returns: one row (is_known, status, resent): whether there is such a message; the status of endpoint $2, null where
 --          there is none; and to how many receivers it goes. Disabled endpoints are left out.
+--
+-- The message is locked: while it is being pruned it is waited for, or its delivery would stay without it for ever.
 with message as materialized (
-  select position from webhook_messages where id = $1::text
+  select position from webhook_messages where id = $1::text for key share
 ),
 receiver as materialized (
   select lane

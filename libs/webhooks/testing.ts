@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { settle, settleSettings } from '@claimline/claims';
 import { closePool, openPool, type Sql } from '@claimline/db/pool';
 import { createTestDatabase } from '@claimline/db/testing';
+import { pause } from '@claimline/kernel/backoff';
 
 /** A database of a test's own, with a pool as the worker has it. */
 export async function openWebhookDatabase() {
@@ -89,4 +90,14 @@ export async function deliveriesTo(sql: Sql, lane: string) {
     select webhook_deliveries.id, webhook_messages.id as message_id, type, status, attempts
     from webhook_deliveries join webhook_messages on position = message
     where lane = ${lane} order by position`;
+}
+
+/** Resolves when somebody in this database waits for a lock. */
+export async function someoneWaits(sql: Sql): Promise<void> {
+  for (;;) {
+    const waiting = await sql`
+      select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    if (waiting.length > 0) return;
+    await pause(10);
+  }
 }

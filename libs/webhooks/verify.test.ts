@@ -1,9 +1,14 @@
 import { runChecks } from '@claimline/db/checks';
+import { closePool, openPool } from '@claimline/db/pool';
+import { transaction } from '@claimline/db/transaction';
+import { withLimits } from '@claimline/queue/testing';
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import { pruneMessages } from './prune.ts';
+import { pruneLimits, pruneMessages } from './prune.ts';
+import { recoverEndpoint } from './recover.ts';
 import { relayOutbox } from './relay.ts';
+import { resendMessage } from './resend.ts';
 import { exhaustDisabled } from './sweep.ts';
-import { insertCoupon, insertEndpoint, openWebhookDatabase, settleClaims } from './testing.ts';
+import { insertCoupon, insertEndpoint, openWebhookDatabase, settleClaims, someoneWaits } from './testing.ts';
 import { webhookCheck } from './verify.ts';
 
 const database = await openWebhookDatabase();
@@ -39,6 +44,55 @@ test('nothing is found in what waits, in what was relayed, and in what was prune
   expect(await sql`select event_sequence from webhook_messages order by 1`).toHaveLength(2);
   expect(await sql`select from webhook_deliveries`).toHaveLength(2);
   expect(await found()).toEqual({});
+});
+
+test('a message that is older than the one before it is kept with that one', async () => {
+  await relayOutbox(sql);
+  await sql`
+    update webhook_messages set created_at = now() - interval '30 days' + interval '1 hour' * case event_sequence
+      when 1 then -1 when 2 then 1 when 3 then -1 else 24 end`;
+  expect(await pruneMessages(sql, 30)).toBe(1);
+  expect(await sql`select event_sequence from webhook_messages order by 1`).toEqual(
+    [2, 3, 4].map(event_sequence => ({ event_sequence })),
+  );
+});
+
+test('with more endpoints less is pruned at once, and all of it in the end', async () => {
+  await insertEndpoint(sql);
+  await relayOutbox(sql);
+  await sql`update webhook_messages set created_at = now() - interval '40 days'`;
+  await withLimits(pruneLimits, { bite: 2, endpoints: 1 }, async () => {
+    expect(await pruneMessages(sql, 30)).toBe(4);
+  });
+  expect(await sql`select from webhook_deliveries`).toHaveLength(0);
+});
+
+test.each(['resend', 'recover'])('to %s what is being pruned leaves nothing behind', async way => {
+  await relayOutbox(sql);
+  const [message] = await sql<{ id: string }[]>`select id from webhook_messages where event_sequence = 1`;
+  const patient = openPool({ url: database.url, applicationName: 'test resend', lockTimeoutMs: 0 });
+  try {
+    const { again } = await transaction(database.url, async tx => {
+      await tx`update webhook_messages set created_at = now() - interval '40 days'`;
+      await pruneMessages(tx, 30);
+      const again = Promise.allSettled([
+        way === 'resend'
+          ? resendMessage(patient, message?.id ?? '', endpoint)
+          : recoverEndpoint(patient, endpoint, '2000-01-01T00:00:00Z'),
+      ]);
+      await Promise.race([again, someoneWaits(sql)]);
+      return { again };
+    });
+    const [outcome] = await again;
+    expect(outcome).toMatchObject(
+      way === 'resend'
+        ? { status: 'rejected', reason: { problem: { code: 'message_not_found' } } }
+        : { status: 'fulfilled', value: 0 },
+    );
+  } finally {
+    await closePool(patient);
+  }
+  expect(await sql`select from webhook_deliveries`).toHaveLength(0);
 });
 
 test('a lane goes with its last attempt, also one of callbacks, unless something of it is left', async () => {
