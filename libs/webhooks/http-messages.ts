@@ -31,7 +31,7 @@ function mountFeed(router: Router, sql: Sql) {
       tag: 'Webhooks',
       summary: 'The feed of messages, oldest first',
       description:
-        'For whoever would rather ask than be told: keep `cursor` and ask again with it. Messages appear in the order of the feed and none behind one that was read. They are kept from the first endpoint on, enabled or not, for WEBHOOK_MESSAGES_KEPT_DAYS.',
+        'For whoever would rather ask than be told: keep `cursor` and ask again with it. Messages appear in the order of the feed and none behind one that was read. With `type` or `coupon` an answer looks at a part of the feed only: it may have few messages, or none, and a `next_cursor` to go on with. They are kept from the first endpoint on, enabled or not, for WEBHOOK_MESSAGES_KEPT_DAYS.',
       access: 'keyed',
       query: z.object({
         ...pageQuery,
@@ -58,10 +58,13 @@ function mountFeed(router: Router, sql: Sql) {
     async ({ c, query: { limit, cursor, type, coupon, status } }) => {
       const after = decodeCursor(cursor, 'number');
       const onlyExhausted = status === 'exhausted';
-      const rows = await readFeed(sql, { type, coupon, onlyExhausted, limit, after });
-      const shown = page(rows, limit, row => row.position, toMessage);
-      const end = rows.slice(0, limit).at(-1)?.position ?? after ?? 0;
-      return reply(c, 200, { ...shown, cursor: encodeCursor(end) });
+      const { rows, end, isMore } = await readFeed(sql, { type, coupon, onlyExhausted, limit, after });
+      const cursorAfter = encodeCursor(end);
+      return reply(c, 200, {
+        data: rows.map(toMessage),
+        next_cursor: isMore ? cursorAfter : null,
+        cursor: cursorAfter,
+      });
     },
   );
 }

@@ -22,6 +22,11 @@ export async function readMessage(sql: Sql, id: string): Promise<MessageRow> {
   return row;
 }
 
+export const feedLimits = {
+  /** Messages looked at for those of one type or coupon; where the page is not full by then, it is handed out as it is. */
+  lookedAt: 20_000,
+} as const;
+
 /** What of the feed is wanted. */
 export type FeedQuery = {
   type: EventType | undefined;
@@ -33,26 +38,43 @@ export type FeedQuery = {
   after: number | null;
 };
 
-/** Messages in the order of the feed, one more than `limit` when there are more. */
-export async function readFeed(sql: Sql, query: FeedQuery): Promise<MessageRow[]> {
+/** A page of the feed. */
+export type FeedPage = {
+  rows: MessageRow[];
+  /** The position up to which it was looked: whoever goes on after it misses nothing. */
+  end: number;
+  /** There may be more behind it. A page may be short, or empty, and have more behind it all the same. */
+  isMore: boolean;
+};
+
+/**
+ * Messages in the order of the feed, `limit` at most. Of one type or coupon they are found by looking at so many
+ * messages (feedLimits) and not at the whole feed, however rare they are.
+ */
+export async function readFeed(sql: Sql, query: FeedQuery): Promise<FeedPage> {
   const { type, coupon, onlyExhausted, limit } = query;
   const after = query.after ?? 0;
-  const isWanted = sql`
-    ${type === undefined ? sql`true` : sql`type = ${type}`}
-      and ${coupon === undefined ? sql`true` : sql`coupon_name = ${coupon}`}`;
-  return sql<MessageRow[]>`
+  const isFiltered = type !== undefined || coupon !== undefined;
+  const most = isFiltered ? feedLimits.lookedAt : limit + 1;
+  // Begun from the few that are exhausted, where those are asked for: the feed may be long.
+  const candidates = onlyExhausted
+    ? sql`select distinct message as position from webhook_deliveries where status = 'exhausted' and message > ${after}`
+    : sql`select position from webhook_messages where position > ${after}`;
+  const [seen] = await sql<{ count: number; last: number | null }[]>`
+    select count(*)::int as count, max(position) as last
+    from (${candidates} order by position limit ${most}) looked_at`;
+  const last = seen?.last ?? after;
+  const found = await sql<MessageRow[]>`
     select ${columns(sql)} from webhook_messages
-    where position > ${after}
-      and ${isWanted}
-      and ${
-        onlyExhausted
-          ? // Begun from the few that are exhausted: the feed may be long.
-            sql`position = any (array(
-              select distinct message from webhook_deliveries join webhook_messages on position = message
-              where webhook_deliveries.status = 'exhausted' and message > ${after} and ${isWanted}
-              order by message limit ${limit + 1}
-            ))`
-          : sql`true`
-      }
+    where position > ${after} and position <= ${last}
+      and ${type === undefined ? sql`true` : sql`type = ${type}`}
+      and ${coupon === undefined ? sql`true` : sql`coupon_name = ${coupon}`}
+      and ${onlyExhausted ? sql`position in (${candidates} and message <= ${last})` : sql`true`}
     order by position limit ${limit + 1}`;
+  const rows = found.slice(0, limit);
+  const lastShown = rows.at(-1)?.position ?? after;
+  if (found.length > limit) return { rows, end: lastShown, isMore: true };
+  if (seen?.count === most) return { rows, end: last, isMore: true };
+  // What is behind the last dead letter may become one yet.
+  return { rows, end: onlyExhausted ? lastShown : last, isMore: false };
 }
