@@ -60,7 +60,8 @@ export async function startWorker({ config, log, closers, retry }: Setting): Pro
   const webhooks = await startWebhooks({ config, databaseUrl, changes, engine, log, closers, onError });
   const seatLanes = createSeatLanes({ engine, sql, onError });
   const open = (lane: string) => webhooks.open(lane) ?? seatLanes.open(lane) ?? lanes.open(lane);
-  const isDone = async (lane: string) => (await seatLanes.isDone(lane)) ?? lanes.isDone(lane);
+  const isDone = async (lane: string) =>
+    (await webhooks.isDone(lane)) ?? (await seatLanes.isDone(lane)) ?? lanes.isDone(lane);
   const host = await openHost({ engine, lanesMost, open, isDone, onError });
   const schedule = startSchedule({ config, databaseUrl, sql, engine, log });
   const port = await servePort({ config, host, onLanes: count => metrics.lanesOpen.set(count) });

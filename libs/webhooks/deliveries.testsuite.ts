@@ -117,6 +117,20 @@ export function deliveriesSuite(kind: EngineKind): void {
       expect(receiver.received).toHaveLength(2);
     });
 
+    test('a lane that has jobs is not done, in hand or not', async () => {
+      const receiver = await receive();
+      const { id } = await house.createEndpoint({ url: receiver.url });
+      const queue = house.engine.queue(queueOf(id));
+      await queue.pause();
+      const { isDone } = await startWork();
+      await settleClaims(house.sql, await insertCoupon(house.sql, 5), ['ada']);
+      await expect.poll(() => house.engine.countUndecided(queueOf(id)), within).toBe(1);
+      expect([await isDone(queueOf(id)), await isDone('seats.1')]).toEqual([false, null]);
+      await queue.resume();
+      await expect.poll(() => isDone(queueOf(id)), within).toBe(true);
+      expect(await statesOf(id)).toEqual(['delivered 1']);
+    });
+
     test('a job that ended without a record of it is made again', async () => {
       const receiver = await receive();
       const { id } = await house.createEndpoint({ url: receiver.url });

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Attempts } from './attempts.ts';
 import type { DeliveryResult } from './deliver.ts';
 import { InterruptedError } from './patience.ts';
-import { type DeliveryJob, queueLimits } from './queue-due.ts';
+import { type DeliveryJob, inQueueMost } from './queue-due.ts';
 
 const jobSchema = z.object({ delivery: z.int(), run: z.int() });
 
@@ -34,6 +34,7 @@ export function openDeliveryLane(
 ): OpenLane {
   let inHand = 0;
   let done = 0;
+  const halfOfRoom = Math.ceil(inQueueMost(concurrency) / 2);
 
   async function handle(job: LaneJob): Promise<DeliveryResult> {
     const parsed = jobSchema.safeParse(job.data);
@@ -46,7 +47,7 @@ export function openDeliveryLane(
     } finally {
       inHand--;
       done++;
-      if (inHand === 0 || done % (queueLimits.inQueueMost / 2) === 0) onRoom();
+      if (inHand === 0 || done % halfOfRoom === 0) onRoom();
     }
   }
 
@@ -62,6 +63,7 @@ export function openDeliveryLane(
       ...parsed.data,
       verdict: 'exhausted',
       number: loaded.attempts + 1,
+      url: loaded.url,
       wait_ms: null,
       status_code: null,
       error: 'the attempt failed on our side',

@@ -9,18 +9,14 @@
 --          counts as lost, with the queue store for example, and is added again for the same run.
 --
 -- While a lane's breaker is open none of its deliveries is taken, and afterwards one at a time until one succeeds.
--- Whatever is in the queue takes room there, lost or not; what is lost has its room already.
+-- Whatever is in the queue takes room there, lost or not; what is lost has its room already. There is no job for a delivery
+-- whose message is gone.
 --
 -- Plan: one index lookup a lane, and until there are enough four for each of those that have something due, sorted before
 -- anything is counted. Only what is taken is locked; whoever takes the same at the same moment finds that it is not due.
 -- Measured with 450,000 that are due in 300 lanes: 2,000 are taken in 35 ms.
 with lane as materialized (
-  select
-    lane, most - (select count(*) from webhook_deliveries queued where queued.lane = waiting.lane and is_queued) as room,
-    most - (
-      select count(*) from webhook_deliveries queued
-      where queued.lane = waiting.lane and is_queued and due_at > now()
-    ) as room_of_lost
+  select lane, most - queued as room, most - queued_and_not_lost as room_of_lost
   from (
     select lane, case when open_until is null then $2::int when open_until > now() then 0 else 1 end as most
     from webhook_lanes
@@ -29,6 +25,10 @@ with lane as materialized (
     )
     order by random()
   ) waiting
+  cross join lateral (
+    select count(*) as queued, count(*) filter (where due_at > now()) as queued_and_not_lost
+    from webhook_deliveries where webhook_deliveries.lane = waiting.lane and is_queued
+  ) counted
 ),
 next as materialized (
   select due.id from lane cross join lateral (
@@ -57,11 +57,11 @@ queued as (
   returning id, run, message, lane
 )
 select
-  queued.id, run, (select id from webhook_messages where position = message) as message_id, lane,
+  queued.id, run, webhook_messages.id as message_id, lane,
   coalesce(
     (select substring(url from '^[^/]+//([^/?#]+)') from webhook_endpoints where webhook_endpoints.id = lane),
     (select substring(callback_origin from '//(.*)') from webhook_lanes where webhook_lanes.lane = queued.lane)
   ) as label,
   was_queued
-from queued join taken using (id)
+from queued join taken using (id) join webhook_messages on position = message
 order by lane, queued.id

@@ -19,6 +19,9 @@ beforeEach(async () => {
 });
 afterAll(() => stop());
 
+const concurrency = 1;
+const house = () => ({ ...world, concurrency });
+
 /** An endpoint with so many deliveries that are due; returns its lane. */
 async function insertDue(count: number): Promise<string> {
   const { sql } = world;
@@ -45,24 +48,24 @@ const loseAll = () =>
 
 test('what counts as lost is added again and keeps its room, and nothing comes in its place', async () => {
   const lane = await insertDue(8);
-  await withLimits(queueLimits, { inQueueMost: 3 }, async () => {
-    expect(await queueDue(world, null)).toBe(3);
-    expect(await queueDue(world, null)).toBe(0);
+  await withLimits(queueLimits, { inQueueTimes: 3 }, async () => {
+    expect(await queueDue(house(), null)).toBe(3);
+    expect(await queueDue(house(), null)).toBe(0);
     await loseAll();
-    expect([await queueDue(world, null), await countQueued()]).toEqual([3, 3]);
+    expect([await queueDue(house(), null), await countQueued()]).toEqual([3, 3]);
     await loseAll();
     await world.sql`update webhook_lanes set open_until = now() + interval '1 min'`;
-    expect(await queueDue(world, null)).toBe(0);
+    expect(await queueDue(house(), null)).toBe(0);
     await world.sql`update webhook_lanes set open_until = now() - interval '1 s'`;
-    expect([await queueDue(world, null), await queueDue(world, null)]).toEqual([1, 0]);
+    expect([await queueDue(house(), null), await queueDue(house(), null)]).toEqual([1, 0]);
   });
   expect(await world.engine.countUndecided(queueOf(lane))).toBe(3);
 });
 
 test('more than one statement takes is taken by several, of all lanes', async () => {
   const lanes = [await insertDue(7), await insertDue(7), await insertDue(7)];
-  await withLimits(queueLimits, { takenMost: 4, inQueueMost: 5 }, async () => {
-    expect(await queueDue(world, null)).toBe(15);
+  await withLimits(queueLimits, { takenMost: 4, inQueueTimes: 5 }, async () => {
+    expect(await queueDue(house(), null)).toBe(15);
   });
   for (const lane of lanes) expect(await world.engine.countUndecided(queueOf(lane))).toBe(5);
 });
@@ -78,10 +81,28 @@ test('when the queue refuses, what it took before stays in it, and the rest is g
       await engine.add(...job);
     },
   };
-  await withLimits(queueLimits, { addedAtOnce: 10 }, async () => {
-    await expect(queueDue({ sql, engine: failing }, null)).rejects.toThrow('no more');
+  await withLimits(queueLimits, { addedAtOnce: 10, inQueueTimes: 100 }, async () => {
+    await expect(queueDue({ sql, engine: failing, concurrency }, null)).rejects.toThrow('no more');
   });
   expect(await countQueued()).toBe(20);
   await sql`update webhook_deliveries set due_at = now() where not is_queued`;
-  expect([await queueDue(world, null), await countQueued()]).toEqual([10, 30]);
+  expect([await queueDue({ sql, engine, concurrency: 3 }, null), await countQueued()]).toEqual([10, 30]);
+});
+
+test('a queue store that never says that it knows of a lane counts as away', async () => {
+  await insertDue(2);
+  const { sql, engine } = world;
+  const roster = { ...engine.roster, want: () => new Promise<void>(() => {}) };
+  await withLimits(queueLimits, { wantMs: 10 }, async () => {
+    const away = { sql, engine: { ...engine, roster }, concurrency };
+    await expect(queueDue(away, null)).rejects.toThrow('the queue did not answer within 10 ms');
+  });
+  expect(await countQueued()).toBe(0);
+});
+
+test('a delivery whose message is gone has no job, and keeps none from the others', async () => {
+  const lane = await insertDue(3);
+  await world.sql`delete from webhook_messages where event_sequence = 2`;
+  expect(await queueDue(house(), null)).toBe(2);
+  expect(await world.engine.countUndecided(queueOf(lane))).toBe(2);
 });

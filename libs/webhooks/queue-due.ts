@@ -1,13 +1,17 @@
 import type { Sql } from '@claimline/db/pool';
 import { sqlFile } from '@claimline/db/sql-file';
+import { withDeadline } from '@claimline/kernel/backoff';
 import type { Engine } from '@claimline/queue/engine';
 import { queueOf } from './lane-name.ts';
 
 const dueStatement = sqlFile(import.meta.url, './queue-due.sql');
 
 export const queueLimits = {
-  /** Deliveries of a lane in the queue at once; the others wait in Postgres, where they cost less. */
-  inQueueMost: 1000,
+  /**
+   * Deliveries of a lane in the queue, for each attempt that may be under way; the others wait in Postgres, where they
+   * cost less. Each sweep counts them, and what a slow receiver does not get to within lostMs is added anew.
+   */
+  inQueueTimes: 10,
   /** Of all lanes, taken by one statement; what else is due is taken by the next one. */
   takenMost: 2000,
   /** Added at once, so that each is acknowledged well within the time that it has, however many are due. */
@@ -16,7 +20,14 @@ export const queueLimits = {
   lostMs: 60_000,
   /** The wait when the queue did not take them. */
   refusedMs: 5000,
+  /** The queue store that has not said by then that it knows of a lane counts as away. */
+  wantMs: 2000,
 } as const;
+
+/** The most deliveries of a lane in the queue, by how many attempts may be under way to one receiver. */
+export function inQueueMost(concurrency: number): number {
+  return queueLimits.inQueueTimes * concurrency;
+}
 
 /** What a delivery's job carries. */
 export type DeliveryJob = { delivery: number; run: number };
@@ -33,17 +44,18 @@ type Row = {
 /**
  * Adds a job for every delivery that is due, of these lanes or of all (queue-due.sql), until nothing is left or `signal`
  * aborts; returns how many. The schedule itself is in Postgres: a queue store that was emptied loses nothing but a minute.
+ * @param concurrency attempts under way to one receiver
  * @throws what the queue threw; the deliveries that it did not take are due again some seconds later
  */
 export async function queueDue(
-  { sql, engine }: { sql: Sql; engine: Engine },
+  { sql, engine, concurrency }: { sql: Sql; engine: Engine; concurrency: number },
   lanes: string[] | null,
   signal?: AbortSignal,
 ): Promise<number> {
-  const { inQueueMost, lostMs, takenMost } = queueLimits;
+  const { lostMs, takenMost } = queueLimits;
   let queued = 0;
   while (!signal?.aborted) {
-    const limits = [inQueueMost, lostMs, takenMost];
+    const limits = [inQueueMost(concurrency), lostMs, takenMost];
     const rows = await sql.unsafe<Row[]>(dueStatement, [lanes, ...limits], { prepare: true });
     await addJobs({ sql, engine }, rows);
     queued += rows.length;
@@ -53,12 +65,12 @@ export async function queueDue(
 }
 
 async function addJobs({ sql, engine }: { sql: Sql; engine: Engine }, rows: Row[]): Promise<void> {
-  const { addedAtOnce } = queueLimits;
+  const { addedAtOnce, wantMs } = queueLimits;
   for (let start = 0; start < rows.length; start += addedAtOnce) {
     const chunk = rows.slice(start, start + addedAtOnce);
     try {
       for (const [lane, label] of new Map(chunk.map(row => [row.lane, row.label])))
-        await engine.roster.want(queueOf(lane), label ?? lane);
+        await withDeadline('the queue', wantMs, engine.roster.want(queueOf(lane), label ?? lane));
       await Promise.all(chunk.map(row => addJob(engine, row)));
     } catch (error) {
       await giveBack(sql, rows.slice(start));

@@ -43,6 +43,8 @@ export type DeliverySettings = {
 export type Deliveries = {
   /** Opens a lane of deliveries, or answers null for somebody else's. */
   open(queue: string): OpenLane | null;
+  /** Whether a lane may close: with jobs in it, it would be left with nobody until they count as lost. Null for somebody else's. */
+  isDone(queue: string): Promise<boolean | null>;
   /** Starts nothing new; attempts under way get a moment to end and are then broken off, to be made again elsewhere. */
   stop(): Promise<void>;
 };
@@ -84,7 +86,7 @@ export async function startDeliveries(house: {
     const lanes = wanted && [...wanted];
     wanted = new Set();
     if (lanes === null) await exhaustDisabled(sql);
-    await queueDue(house, lanes, signal);
+    await queueDue({ sql, engine, concurrency: settings.concurrency }, lanes, signal);
   }, onError);
   const wake = (lanes: string[]) => {
     for (const lane of lanes) wanted?.add(lane);
@@ -121,6 +123,9 @@ export async function startDeliveries(house: {
         onRoom: () => wake([lane]),
         onError,
       });
+    },
+    async isDone(queue) {
+      return laneOf(queue) === null ? null : (await engine.countUndecided(queue)) === 0;
     },
     async stop() {
       clearInterval(timer);

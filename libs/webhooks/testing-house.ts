@@ -62,7 +62,7 @@ export async function openHouse(kind: EngineKind) {
         if (!lane) throw new Error(`${queue} is no lane of deliveries`);
         return lane;
       },
-      isDone: async () => true,
+      isDone: async queue => (await deliveries.isDone(queue)) ?? true,
       onError,
     });
     const stop = async () => {
@@ -70,7 +70,7 @@ export async function openHouse(kind: EngineKind) {
         await Promise.all([deliveries.stop(), host.close()]);
       });
     };
-    return { host, stop };
+    return { host, isDone: deliveries.isDone, stop };
   }
 
   return {
