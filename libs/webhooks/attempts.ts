@@ -38,6 +38,8 @@ export type Outcome = {
   run: number;
   verdict: Verdict['verdict'] | 'held';
   number: number;
+  /** Where it was sent, or would have been. */
+  url: string | null;
   wait_ms: number | null;
   status_code: number | null;
   error: string | null;

@@ -9,6 +9,8 @@ import { type Sender, type Sent, unsent } from './send.ts';
 export const deliverLimits = {
   /** The wait where an endpoint is disabled: a sweep comes by before that. */
   disabledMs: 2000,
+  /** Characters of an answer that are kept: how much it is the endpoint decides, and it is kept for weeks. */
+  bodyLength: 1000,
 } as const;
 
 /** What became of a delivery's job, kept with it for the board. */
@@ -31,7 +33,7 @@ export async function deliver(
   const { attempts, schedule, signal } = house;
   const loaded = await attempts.load(delivery);
   if (loaded === null || loaded.run !== run) return 'skipped';
-  const outcome = { delivery, run, number: loaded.attempts + 1 };
+  const outcome = { delivery, run, number: loaded.attempts + 1, url: loaded.url };
   // Of a disabled endpoint: the sweep ends it, unless it is enabled again before that.
   if (loaded.url === null || loaded.is_open) {
     const wait_ms = loaded.url === null ? deliverLimits.disabledMs : null;
@@ -48,9 +50,15 @@ export async function deliver(
     status_code: sent.status,
     error,
     duration_ms: sent.durationMs,
-    body: sent.body,
+    body: beginningOf(sent.body),
   });
   return verdict;
+}
+
+/** Cut between characters: half of one cannot be stored. */
+function beginningOf(body: string): string {
+  const most = deliverLimits.bodyLength;
+  return [...body.slice(0, 2 * most)].slice(0, most).join('');
 }
 
 const nothing = { wait_ms: null, status_code: null, error: null, duration_ms: 0, body: '' };

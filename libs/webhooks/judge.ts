@@ -17,10 +17,11 @@ export const judgeLimits = {
 
 /**
  * What an attempt makes of its delivery. `gone`: the receiver answered 410; `receiver`: it asked for no more
- * messages; both end the endpoint too. `exhausted`: no attempt is left, or it asked for no more of this message.
+ * messages; both end the endpoint too. `aborted`: it asked for no more of this message, which is no failure of its own;
+ * `exhausted`: no attempt is left.
  */
 export type Verdict =
-  | { verdict: 'delivered' | 'exhausted' | 'gone' | 'receiver'; waitMs: null }
+  | { verdict: 'delivered' | 'exhausted' | 'aborted' | 'gone' | 'receiver'; waitMs: null }
   | { verdict: 'retry'; waitMs: number };
 
 /**
@@ -37,9 +38,9 @@ export function judge(
   if (sent.delivery === 'disable') return { verdict: 'receiver', waitMs: null };
   if (status !== null && status >= 200 && status < 300) return { verdict: 'delivered', waitMs: null };
   if (status === 410) return { verdict: 'gone', waitMs: null };
+  if (sent.delivery === 'abort-message') return { verdict: 'aborted', waitMs: null };
   const plannedMs = schedule.waitsMs[number];
-  if (plannedMs === undefined || sent.delivery === 'abort-message')
-    return { verdict: 'exhausted', waitMs: null };
+  if (plannedMs === undefined) return { verdict: 'exhausted', waitMs: null };
   return { verdict: 'retry', waitMs: Math.round(waitOf(sent, plannedMs, schedule, random)) };
 }
 

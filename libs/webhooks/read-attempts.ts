@@ -29,7 +29,7 @@ export const attemptSchema = z
     status: z.enum(['succeeded', 'failed']),
     status_code: z.int().nullable().describe('null: there was no answer.'),
     error: z.string().nullable(),
-    response_body: z.string().nullable().describe('Its beginning.'),
+    response_body: z.string().nullable().describe('Its beginning: 1,000 characters at most.'),
     duration_ms: z.int(),
     created_at: z.iso.datetime(),
   })

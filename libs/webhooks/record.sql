@@ -1,10 +1,11 @@
 -- Puts attempts on record: what becomes of their deliveries, how well their receivers do, and whether an endpoint
 -- is disabled for it.
 --
--- Params: $1 text  JSON list of {delivery, run, verdict, number, wait_ms, status_code, error, duration_ms, body}, each
---                  delivery once; verdict: delivered, retry, exhausted, gone or receiver (exhausted, and the endpoint
---                  wants no more: it answered 410, or said so), or held (no attempt was made: the breaker is open, or the
---                  endpoint disabled)
+-- Params: $1 text  JSON list of {delivery, run, verdict, number, url, wait_ms, status_code, error, duration_ms, body},
+--                  each delivery once; verdict: delivered, retry, exhausted, aborted (exhausted, since the endpoint wants no
+--                  more of this message, which is as good an answer as another), gone or receiver (exhausted, and the
+--                  endpoint wants no more at all: it answered 410, or said so), or held (no attempt was made: the breaker
+--                  is open, or the endpoint disabled)
 --         $2 int   s of nothing but failures after which an endpoint is disabled
 --         $3 int   and how many failures that must be at least
 --         $4 int   s over which the breaker counts, $5 int from how many attempts on, $6 real and which share of failures
@@ -12,27 +13,35 @@
 -- Returns: rows of (endpoint_id, reason), a row an endpoint that was disabled.
 --
 -- A delivery that has gone on meanwhile (resent by hand, taken over from a process that was thought dead) is left
--- as it is; the attempt is logged all the same. Of attempts that ended together a success counts for more.
+-- as it is; the attempt is logged all the same. Of attempts that ended together a success counts for more. What was sent to
+-- an address that the endpoint has left says nothing of the endpoint, and a message that was not wanted there is due now.
 with given as materialized (
   select * from json_to_recordset($1::text::json) as given (
-    delivery bigint, run integer, verdict text, number integer, wait_ms double precision, status_code integer,
+    delivery bigint, run integer, verdict text, number integer, url text, wait_ms double precision, status_code integer,
     error text, duration_ms integer, body text
   )
 ),
 tried as materialized (
-  select given.*, webhook_deliveries.lane, message, reason
-  from given join webhook_deliveries on id = delivery
+  select
+    given.*, webhook_deliveries.lane, message, reason,
+    webhook_endpoints.id is not null and webhook_endpoints.url is distinct from given.url as has_moved
+  from given
+  join webhook_deliveries on webhook_deliveries.id = delivery
+  left join webhook_endpoints on webhook_endpoints.id = webhook_deliveries.lane
 ),
 updated as (
   update webhook_deliveries
   set
-    status = case verdict when 'delivered' then 'delivered' when 'retry' then 'pending' when 'held' then 'pending'
-      else 'exhausted' end,
-    attempts = case verdict when 'held' then attempts else given.number end,
+    status = case
+      when verdict = 'delivered' then 'delivered'
+      when verdict in ('retry', 'held') or has_moved and verdict in ('gone', 'receiver') then 'pending'
+      else 'exhausted'
+    end,
+    attempts = case verdict when 'held' then attempts else tried.number end,
     run = webhook_deliveries.run + 1, is_queued = false,
     due_at = now() + coalesce(wait_ms, 0) * interval '1 ms'
-  from given
-  where id = delivery and webhook_deliveries.run = given.run and status = 'pending'
+  from tried
+  where id = delivery and webhook_deliveries.run = tried.run and status = 'pending'
 ),
 logged as (
   insert into webhook_attempts (message, lane, number, reason, status_code, error, duration_ms, body, has_succeeded)
@@ -40,13 +49,14 @@ logged as (
 ),
 tally as materialized (
   select
-    lane, count(*)::int as attempts, count(*) filter (where verdict <> 'delivered')::int as failures,
-    bool_or(verdict = 'delivered') as has_success, max(verdict) filter (where verdict in ('gone', 'receiver')) as ending
-  from tried where verdict <> 'held' group by lane
+    lane, max(url) as url, count(*)::int as attempts, count(*) filter (where not is_well)::int as failures,
+    bool_or(is_well) as has_success, max(verdict) filter (where verdict in ('gone', 'receiver')) as ending
+  from (select *, verdict in ('delivered', 'aborted') as is_well from tried) answered
+  where verdict <> 'held' and not has_moved group by lane
 ),
 counted as materialized (
   select
-    webhook_lanes.lane, ending, has_success,
+    webhook_lanes.lane, url, ending, has_success,
     open_until is not null as was_open,
     case when has_success then null else coalesce(failing_since, now()) end as failing_since,
     case when has_success then 0 else webhook_lanes.failures + tally.failures end as failures,
@@ -81,9 +91,9 @@ disabled as (
   set status = 'disabled', disabled_at = now(), disabled_reason = coalesce(ending, 'failing'),
     updated_at = now()
   from counted
-  where id = lane and status = 'enabled'
+  where id = lane and status = 'enabled' and webhook_endpoints.url = counted.url
     and (ending is not null or failing_since <= now() - $2::int * interval '1 s' and failures >= $3::int)
-  returning id, url, disabled_reason, disabled_at
+  returning id, webhook_endpoints.url, disabled_reason, disabled_at
 ),
 -- The others are told its origin only: the rest of an address may hold what lets one in.
 told as (
