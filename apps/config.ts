@@ -166,7 +166,7 @@ export const settings = {
   ),
   WEBHOOK_MESSAGES_KEPT_DAYS: setting(
     wholeNumber({ min: 2, max: 3650, fallback: 30 }),
-    'How long messages and their attempts can be read, sent again and recovered.',
+    'How long messages and their attempts can be read, sent again and recovered. Then they are gone, also those not delivered yet.',
   ),
   WEBHOOK_DISABLE_HOURS: setting(
     wholeNumber({ min: 1, max: 8760, fallback: 120 }),

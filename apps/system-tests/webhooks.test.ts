@@ -1,3 +1,4 @@
+import { transaction } from '@claimline/db/transaction';
 import { type Receiver, startReceiver } from '@claimline/http/testing-receiver';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -167,6 +168,19 @@ test('a disabled endpoint catches up once it is enabled, and hears nothing befor
   expect((await call('POST', toIt)).body).toEqual({ resent: 1 });
   await expect.poll(() => statusesOf(name), within).toEqual(['delivered']);
   expect(receiver.received).toHaveLength(1);
+});
+
+test('to recover while a relay takes long is to be tried again', async () => {
+  const endpoint = await createEndpoint();
+  await transaction(database.url, async tx => {
+    await tx`select pg_advisory_xact_lock(hashtextextended('claimline webhook relay', 0))`;
+    const response = await fetch(`${base}/api/webhook-endpoints/${endpoint}/recover`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${KEY}` },
+      body: JSON.stringify({ since: '2020-01-01T00:00:00Z' }),
+    });
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
+  });
 });
 
 test('a claim of a caller with a key is told to its own address, and to no private one', async () => {
