@@ -12,9 +12,10 @@
 -- Whatever is in the queue takes room there, lost or not; what is lost has its room already. There is no job for a delivery
 -- whose message is gone.
 --
--- Plan: one index lookup a lane, and until there are enough four for each of those that have something due, sorted before
+-- Plan: one index lookup a lane, and until there are enough three for each of those that have something due, sorted before
 -- anything is counted. Only what is taken is locked; whoever takes the same at the same moment finds that it is not due.
--- Measured with 450,000 that are due in 300 lanes: 2,000 are taken in 35 ms.
+-- Measured with 450,000 that are due in 300 lanes and room for 100 each: 2,000 are taken in 50 to 140 ms. Lanes that are
+-- full are counted all the same, every second: 60 ms for these.
 with lane as materialized (
   select lane, most - queued as room, most - queued_and_not_lost as room_of_lost
   from (
