@@ -1,6 +1,5 @@
 import type { RouteConfig } from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
-import { pageLimits } from './page.ts';
 
 /** What a route cannot say of itself in its schemas. Keys are statuses where not said otherwise. */
 export type OperationNote = {
@@ -45,12 +44,6 @@ export const answerHeaders = {
   ETag: { description: 'Changes with the answer; send it as If-None-Match.', schema: { type: 'string' } },
   'Cache-Control': { description: 'Who may keep the answer, and how long.', schema: { type: 'string' } },
 } as const;
-
-/** Query fields of every list, as the numbers that people mean and not as the text that is sent. */
-const listQuery: Record<string, Json> = {
-  limit: { type: 'integer', minimum: 1, maximum: pageLimits.most, default: pageLimits.fallback },
-  cursor: { type: 'string', description: '`next_cursor` of the page before.' },
-};
 
 /** A zod schema as JSON Schema, for what a caller sends or gets. */
 export type ToSchema = (schema: z.ZodType, io: 'input' | 'output') => unknown;
@@ -151,7 +144,7 @@ function toParameters(place: 'path' | 'query' | 'header', schema: unknown, toSch
     required?: string[];
   };
   return Object.entries(properties).map(([name, property]) => {
-    const { description, ...rest } = { ...property, ...(place === 'query' && listQuery[name]) };
+    const { description, ...rest } = property;
     return {
       name: place === 'header' ? headerName(name) : name,
       in: place,
