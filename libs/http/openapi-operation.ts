@@ -7,6 +7,8 @@ export type OperationNote = {
   body?: unknown;
   /** The same for a call that takes a stream of another type. */
   stream?: string;
+  /** The same for a call that reads its body as it came, and so declares none. */
+  raw?: unknown;
   /** An example of an answer. */
   answers?: Record<number, unknown>;
   /** Headers of an answer, beside those that follow from its status; names of {@link answerHeaders}. */
@@ -75,6 +77,12 @@ export function toOperation(route: RouteConfig, note: OperationNote, toSchema: T
       requestBody: {
         required: true,
         content: toContent(body.content as never, note.body, toSchema, 'input', note.stream),
+      },
+    }),
+    ...(note.raw !== undefined && {
+      requestBody: {
+        required: true,
+        content: { 'application/json': { schema: { type: 'object' }, example: note.raw } },
       },
     }),
     responses: {
