@@ -39,5 +39,9 @@ export const bookingNotes: Record<string, OperationNote> = {
       },
     },
   },
-  receivePaymentWebhook: { answers: { 200: { received: true, is_new: true } } },
+  receivePaymentWebhook: {
+    raw: { id: 'evt_1', type: 'payment_intent.succeeded', data: { object: { id: 'pi_1' } } },
+    requestHeaders: { 'Stripe-Signature': "Of Stripe's webhooks: the signature of the body." },
+    answers: { 200: { received: true, is_new: true } },
+  },
 };

@@ -54,6 +54,7 @@ async function send(
   const documented = Object.keys(said!.headers ?? {}).map(name => name.toLowerCase());
   for (const name of telling)
     if (answer.headers.has(name)) expect(documented, `${name} of ${about}`).toContain(name);
+  expect(answer.headers.get('x-request-id'), about).toBeTruthy();
   if (status === 202)
     expect(Object.fromEntries(answer.headers)).toMatchObject({
       location: expect.any(String),
@@ -275,6 +276,35 @@ test('events, seats and reservations', async () => {
   await send('PATCH /api/events/{id}', 200, { id }, { body: { status: 'canceled' } });
   await send(`DELETE ${own}`, 204, { id });
   await send(`DELETE ${own}`, 404, { id });
+});
+
+test('bookings: paid for, refused, given back', async () => {
+  const event = { name: 'paid', starts_at: '2100-01-01T00:00:00Z' };
+  const { id } = (await send('POST /api/events', 201, {}, { body: event })).body;
+  const seats = [{ number: 'A1', price: 1500, currency: 'EUR' }];
+  await send('POST /api/events/{id}/seats', 201, { id }, { body: { seats } });
+  const wish = { body: { user_id: 'ada', quantity: 1 }, headers: { prefer: 'wait=10' } };
+  const held = (await send('POST /api/events/{id}/reservations', 201, { id }, wish)).body;
+  const pay = (key: string, status: number, payment: Json, reservation = held.id) =>
+    send(
+      'POST /api/reservations/{id}/booking',
+      status,
+      { id: reservation },
+      { body: { payment }, headers: { 'idempotency-key': key } },
+    );
+  expect((await pay('a', 501, { method: 'barter' })).body.available).toEqual(['mock']);
+  expect((await pay('b', 402, { method: 'mock', token: 'tok_declined' })).body.reason).toBe('card_declined');
+  await pay('c', 404, { method: 'mock' }, 'rsv_x');
+  const { reference } = (await pay('d', 201, { method: 'mock' })).body;
+  await pay('e', 200, { method: 'mock' });
+  await send('GET /api/bookings/{reference}', 200, { reference });
+  await send('GET /api/bookings/{reference}', 404, { reference: 'x' });
+  await send('GET /api/users/{user_id}/bookings', 200, { user_id: 'ada' });
+  const refund = 'POST /api/bookings/{reference}/refund';
+  const refused = await send(refund, 409, { reference }, { body: { amount: 1501 } });
+  expect(refused.body).toMatchObject({ code: 'refund_exceeds_payment', refundable_amount: 1500 });
+  await send(refund, 200, { reference }, { body: {} });
+  await send(refund, 409, { reference }, { body: { amount: 1 } });
 });
 
 test('webhook endpoints', async () => {

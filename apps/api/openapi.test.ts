@@ -77,6 +77,20 @@ test('has an example for every main call, and each is valid', () => {
   expect(seen).toBeGreaterThan(12);
 });
 
+test('the size of a page is a number, and a list says its own bounds', () => {
+  const bounds = (most: number, fallback: number) => ({
+    ...{ type: 'integer', minimum: 1, maximum: most, default: fallback },
+  });
+  const lists = operationsOf(document).flatMap(([call, { parameters = [] }]) =>
+    parameters.filter(({ name }) => name === 'limit').map(({ schema }) => [call, schema] as const),
+  );
+  expect(lists.length).toBeGreaterThan(10);
+  for (const [call, schema] of lists)
+    expect(schema, call).toEqual(
+      call === 'GET /api/events/{id}/seats' ? bounds(20_000, 20_000) : bounds(1000, 100),
+    );
+});
+
 test('the headers of waiting and of streams are in it', () => {
   const of = (call: string) => operationsOf(document).find(([found]) => found === call)![1];
   const headersOf = (call: string, status: number) => Object.keys(of(call).responses[status]?.headers ?? {});

@@ -144,7 +144,7 @@ function printBanner(config: Config, address: string, databaseUrl: string) {
   API reference  ${address}/docs
   Lanes          ${address}/queues
   Health         ${address}/health
-  ${config.OPERATOR_KEY ? 'Access         OPERATOR_KEY is needed for everything but claiming' : 'Access         no OPERATOR_KEY: everything is open to this machine'}
+  ${config.OPERATOR_KEY ? 'Access         OPERATOR_KEY is needed for what operators and merchants call' : 'Access         no OPERATOR_KEY: everything is open to this machine'}
   ${stores.join('\n  ')}
 
   Try it:

@@ -1,7 +1,7 @@
 import { pruneNotices, resumePayments } from '@claimline/bookings/jobs';
 import { createLineMender, pruneRefusals } from '@claimline/claims/jobs';
 import { resumeRuns, sweepLocks } from '@claimline/codes/jobs';
-import { oneAtATime, whenDue } from '@claimline/db/one-at-a-time';
+import { lastDone, oneAtATime, whenDue } from '@claimline/db/one-at-a-time';
 import type { Sql } from '@claimline/db/pool';
 import { pruneIdempotencyKeys } from '@claimline/http/idempotency-rows';
 import { openProviders } from '@claimline/payments';
@@ -53,6 +53,7 @@ function jobsOf({ config, databaseUrl, sql, engine, log }: House): Job[] {
     pendingSeconds: config.PAYMENT_PENDING_SECONDS,
     reach: faultPoint(config, log),
   };
+  let verifiedHere: string | undefined;
   const onError = (error: unknown) => log.error({ err: error }, 'a payment could not be carried on');
   return [
     { name: 'prune refusals', everyMs: HOUR_MS, run: () => pruneRefusals(sql, config.REFUSALS_KEPT_DAYS) },
@@ -92,15 +93,13 @@ function jobsOf({ config, databaseUrl, sql, engine, log }: House): Job[] {
       name: 'verify',
       everyMs: verifyMs,
       async run() {
-        // Whoever did it last time says nothing any more: its figures are out of date.
-        metrics.violations.reset();
         const verifyAll = () => watchInvariants({ databaseUrl, stores: { sql, engine } });
-        const violations = await whenDue(
-          sql,
-          'verify',
-          { everyMs: verifyMs, pauseTimes: VERIFY_PAUSE_TIMES },
-          verifyAll,
-        );
+        const every = { everyMs: verifyMs, pauseTimes: VERIFY_PAUSE_TIMES };
+        const violations = await whenDue(sql, 'verify', every, verifyAll);
+        const last = await lastDone(sql, 'verify');
+        if (violations !== undefined) verifiedHere = last;
+        // Somebody else has done it since: the figures of this process are out of date.
+        else if (verifiedHere !== last) metrics.violations.reset();
         if (violations) log.error({ violations }, 'invariants are violated: run `claimline verify`');
         return violations;
       },

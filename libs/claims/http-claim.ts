@@ -161,7 +161,7 @@ export function mountClaiming(
         200: { description: 'Decided within `Prefer: wait`', schema: ticketSchema },
         202: { description: 'In line', schema: ticketSchema },
       },
-      problems: ['unauthorized', 'coupon_not_found', ...refusals],
+      problems: ['unauthorized', 'forbidden', 'coupon_not_found', ...refusals],
     },
     async ({ c, params, body, run }) => {
       if (body.callback_url !== undefined) callbacks.authorize(c);

@@ -16,7 +16,10 @@ export function createClaimLanes(house: { engine: Engine; sql: Sql; onError: (er
     open: (lane: string): OpenLane => openLane(lane, { ...house, gate }),
     async isDone(lane: string): Promise<boolean> {
       const couponId = couponOf(lane);
-      return couponId === null || !gate.isShared || isLineDone({ ...house, gate }, couponId);
+      if (couponId === null) return true;
+      return gate.isShared
+        ? isLineDone({ ...house, gate }, couponId)
+        : (await house.engine.countUndecided(lane)) === 0;
     },
   };
 }

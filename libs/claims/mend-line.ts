@@ -67,7 +67,7 @@ async function headOf(engine: Engine, couponId: string): Promise<number | undefi
  * Mends a line: a place whose job was never added, or was lost, gets a job again, so that its ticket comes
  * to an outcome; one that is decided is taken out. Safe at any time and in several processes at once: a
  * ticket that is in two jobs is decided once. What a job carries beside the person and the ticket, a
- * claim's metadata, is lost with the process that had it.
+ * claim's metadata and its callback address, is lost with the process that had it.
  */
 export async function mendLine(house: House, couponId: string): Promise<{ takenOut: number; added: number }> {
   const { engine, gate, sql } = house;

@@ -19,7 +19,7 @@ import { listAll } from './visit-coupons.ts';
 export const verifyLimits = {
   /**
    * A difference between two stores counts when it is still there after this. A worker that is killed
-   * between the commit and the gate leaves one until its job has been taken over, 10.5 s at most.
+   * between the commit and the gate leaves one until its job has been taken over, 5.5 s at most.
    */
   inFlightMs: 12_000,
   /** The first look after a difference was found, and then each twice as late. */

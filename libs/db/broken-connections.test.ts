@@ -7,8 +7,10 @@ import { createTestDatabase, type TestDatabase } from './testing.ts';
 import { openTransactions, transaction } from './transaction.ts';
 
 const connections = 4;
-const rounds = 20;
-const settledMs = 10_000;
+const rounds = 10;
+/** Less than a lost connection costs without the mend: five seconds until it is made anew. */
+const settledMs = 4000;
+const turnsAsked = 60;
 const applicationName = 'breaking';
 let database: TestDatabase;
 let watch: Sql;
@@ -20,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   way.close();
-  await closePool(watch, 1);
+  await closePool(watch);
   await database.drop();
 });
 
@@ -50,6 +52,16 @@ async function openBreakingWay(url: string) {
     url: far.href,
     resetAll() {
       for (const client of clients) client.resetAndDestroy();
+    },
+    endAll() {
+      for (const client of clients) client.end();
+    },
+    /** Each in a turn of the event loop of its own. */
+    async resetOneByOne() {
+      for (const client of clients) {
+        client.resetAndDestroy();
+        await new Promise(resolve => setImmediate(resolve));
+      }
     },
     close() {
       for (const client of clients) client.destroy();
@@ -95,7 +107,42 @@ test('what is asked the instant a connection breaks is answered, and the pool ke
   await asleep(connections);
   const pids = await Promise.all(atOnce);
   expect(new Set(pids).size).toBe(connections);
-  await closePool(sql, 1);
+  await closePool(sql);
+});
+
+test.each(['reset', 'ended'] as const)(
+  'what is asked while idle connections are %s is answered, or fails at once',
+  async how => {
+    for (let round = 0; round < rounds; round++) {
+      const sql = openPool({ url: way.url, applicationName, max: connections });
+      await Promise.all(Array.from({ length: connections }, () => sql`select pg_sleep(0.02)`));
+      if (how === 'reset') way.resetAll();
+      else way.endAll();
+      const asked: Promise<unknown>[] = [];
+      for (let turn = 0; turn < turnsAsked; turn++) {
+        asked.push(sql`select 1 as one`.then(rows => rows.length).catch(() => 1));
+        await new Promise(resolve => setImmediate(resolve));
+      }
+      const settled = await Promise.race([Promise.all(asked), pause(settledMs)]);
+      expect(settled, `round ${round}`).toEqual(asked.map(() => 1));
+      await closePool(sql);
+    }
+  },
+);
+
+test('connections that break one after the other lose nothing', async () => {
+  const sql = openPool({ url: way.url, applicationName, max: connections });
+  for (let round = 0; round < rounds; round++) {
+    const running = Array.from({ length: connections }, async () => {
+      await sql`select pg_sleep(30)`.catch(() => {});
+      return sql`select 1`.catch(() => {});
+    });
+    await asleep(connections);
+    await way.resetOneByOne();
+    expect(await Promise.race([Promise.all(running), pause(settledMs)]), `round ${round}`).toBeDefined();
+    await wake();
+  }
+  await closePool(sql);
 });
 
 test('a transaction whose connection breaks fails, and the next one has another connection', async () => {

@@ -1,37 +1,76 @@
+import { connect, type Socket } from 'node:net';
+
+/*
+ * What the driver (3.4.9) does when a connection breaks: it rejects the queries under way when the socket has an
+ * error, and gives the connection up when the socket is closed, which is some turns of the event loop after it was
+ * ended, and at the end of the same turn after an error. A query made in between goes to the dead socket. It
+ * never settles, or what was to be written for it stays there and the connection cannot be made anew for five seconds,
+ * and again. Whoever tries again at once makes such queries: workers that had lived through a crash of Postgres could not
+ * stop any more, since they waited for one.
+ *
+ * So queries wait while a connection of their pool breaks, and rejections are handed on when it is closed. A
+ * deadline is for what is not known here.
+ */
+
 /** What is used of the driver's queries (postgres/src/query.js). */
 type DriverQuery = {
   executed: boolean;
   /** Of the pool, or of the reserved connection, that the query is for. */
   handler: object;
+  resolve(answer: unknown): void;
   reject(error: unknown): void;
   handle(): Promise<void>;
 };
 
+/** Where the driver's options say that Postgres is. */
+type Address = { host: string[]; port: number[]; path?: string | false | undefined };
+
 export const brokenConnectionLimits = {
-  /** Turns of the event loop after which a socket that had an error is closed: it is at the end of the same turn. */
+  /** Turns of the event loop after which a socket that had an error is closed, where the socket is not ours to watch: with TLS. */
   turns: 2,
 } as const;
 
-/** Pools with a connection that has had an error and is not closed yet. */
-const breaking = new Map<object, Promise<void>>();
+/** By pool, when the connections that break at this moment are closed. */
+const breaking = new WeakMap<object, Promise<unknown>>();
+/** By pool, after how many ms a query that has not been answered fails. */
+const deadlines = new WeakMap<object, number>();
 const mended = new WeakSet<object>();
 
 /**
- * Mends how the driver (3.4.9) treats a connection that breaks with an error, such as ECONNRESET. It rejects the
- * queries under way when the socket has the error, and gives the connection up when the socket is closed, which is
- * later in the same turn of the event loop. A query made in between goes to the dead socket: it never settles, and its
- * connection is lost to the pool. Whoever tries again at once makes such queries: workers that had lived through a
- * crash of Postgres could not stop any more, since they waited for one.
+ * Watches the connections of a pool, and mends its queries.
  *
- * So a rejection is handed on when the socket is closed, and queries that are made meanwhile wait for that.
- *
- * @param query any query of the driver, which need not run
+ * @returns `socket` for the driver's option of that name, and `mend` for a query of the pool, which need not run, with
+ *   the ms after which a query fails as if its connection had been lost; undefined for never
  */
-export function mendBrokenConnections(query: object): void {
+export function watchConnections() {
+  let pool: object | undefined;
+  return {
+    socket({ host: hosts, port: ports, path }: Address): Socket {
+      const [host, port] = [hosts[0] as string, ports[0] as number];
+      const socket = path ? connect(path) : connect(port, host);
+      const hold = () => {
+        if (pool) holdQueries(pool, new Promise(resolve => socket.once('close', resolve)));
+      };
+      socket.once('error', hold);
+      socket.once('end', hold);
+      // The driver names them in its errors, and the host to the server of a TLS connection.
+      return Object.assign(socket, { host, port });
+    },
+    mend(query: object, deadlineMs: number | undefined): void {
+      const { handler } = query as DriverQuery;
+      pool = handler;
+      mendQueries(query as DriverQuery);
+      if (deadlineMs !== undefined) deadlines.set(handler, deadlineMs);
+    },
+  };
+}
+
+function mendQueries(query: DriverQuery): void {
   const driver = Object.getPrototypeOf(query) as DriverQuery;
   if (mended.has(driver)) return;
   const { handle } = driver;
-  if (typeof handle !== 'function') throw new Error('The queries of the driver are not what they were.');
+  if (typeof handle !== 'function' || typeof query.handler !== 'function')
+    throw new Error('The queries of the driver are not what they were.');
   mended.add(driver);
 
   // Called by every `then`; only the first one does something.
@@ -39,23 +78,36 @@ export function mendBrokenConnections(query: object): void {
     if (this.executed) return handle.call(this);
     const closed = breaking.get(this.handler);
     if (closed) return closed.then(() => this.handle());
-    const { reject } = this;
+    const { resolve, reject } = this;
+    const timer = startDeadline(this);
+    this.resolve = answer => {
+      clearTimeout(timer);
+      resolve(answer);
+    };
     this.reject = error => {
+      clearTimeout(timer);
       if (isOfServer(error)) reject(error);
-      else void breakingOf(this.handler).then(() => reject(error));
+      else void holdQueries(this.handler, passTurns(brokenConnectionLimits.turns)).then(() => reject(error));
     };
     return handle.call(this);
   };
 }
 
-/** Resolves when a connection of the pool that has an error now is closed. */
-function breakingOf(pool: object): Promise<void> {
-  let closed = breaking.get(pool);
-  if (!closed) {
-    closed = passTurns(brokenConnectionLimits.turns).then(() => void breaking.delete(pool));
-    breaking.set(pool, closed);
-  }
-  return closed;
+function startDeadline(query: DriverQuery): NodeJS.Timeout | undefined {
+  const ms = deadlines.get(query.handler);
+  if (ms === undefined) return undefined;
+  const fail = () =>
+    query.reject(Object.assign(new Error(`Postgres did not answer within ${ms} ms.`), { code: 'ETIMEDOUT' }));
+  return setTimeout(fail, ms).unref();
+}
+
+/** Has the queries of the pool wait until `closed`, and until whatever they wait for already. */
+function holdQueries(pool: object, closed: Promise<unknown>): Promise<unknown> {
+  const all: Promise<unknown> = Promise.all([breaking.get(pool), closed]).then(() => {
+    if (breaking.get(pool) === all) breaking.delete(pool);
+  });
+  breaking.set(pool, all);
+  return all;
 }
 
 async function passTurns(count: number): Promise<void> {

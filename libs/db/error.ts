@@ -1,13 +1,14 @@
 /**
  * Codes after which the same statement may well succeed: the connection was lost or refused (also
  * when it is not known whether the statement took effect), Postgres is starting, stopping or out of
- * resources, it did not answer within the statement's time, or a lock or a serialization went against us.
+ * resources, it did not answer within the statement's time, it only reads, as one does that is no primary any more, or a
+ * lock or a serialization went against us.
  */
 const transientCodes = new Set([
   ...['CONNECTION_CLOSED', 'CONNECTION_ENDED', 'CONNECTION_DESTROYED', 'CONNECT_TIMEOUT'],
   ...['ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'],
   ...['ENOTFOUND', 'EAI_AGAIN'],
-  ...['57014', '57P01', '57P02', '57P03', '40001', '40P01', '55P03'],
+  ...['57014', '57P01', '57P02', '57P03', '40001', '40P01', '55P03', '25006'],
 ]);
 
 /** Whole classes of SQLSTATE: connection exceptions, and insufficient resources. */

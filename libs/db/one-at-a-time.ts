@@ -30,7 +30,7 @@ export async function whenDue<T>(
   { everyMs, pauseTimes = 0 }: { everyMs: number; pauseTimes?: number },
   work: () => Promise<T>,
 ): Promise<T | undefined> {
-  const key = `done ${name}`;
+  const key = keyOf(name);
   const due = await sql`
     insert into installation (key, value) values (${key}, clock_timestamp()::text)
     on conflict (key) do update set value = excluded.value
@@ -47,3 +47,11 @@ export async function whenDue<T>(
         update installation set value = (clock_timestamp() + ${laterMs} * interval '1 ms')::text where key = ${key}`;
   }
 }
+
+/** When {@link whenDue} last had something of this name done, in whichever process: another text for every time. */
+export async function lastDone(sql: Sql, name: string): Promise<string | undefined> {
+  const [row] = await sql<{ value: string }[]>`select value from installation where key = ${keyOf(name)}`;
+  return row?.value;
+}
+
+const keyOf = (name: string) => `done ${name}`;

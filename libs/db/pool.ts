@@ -1,5 +1,5 @@
 import postgres from 'postgres';
-import { mendBrokenConnections } from './broken-connections.ts';
+import { watchConnections } from './broken-connections.ts';
 
 /** What queries run on: a tagged template. int8 comes back as a number, timestamptz as a Date. */
 export type Sql = ReturnType<typeof openPool>;
@@ -22,6 +22,8 @@ export const poolLimits = {
   idleInTransactionMs: 10_000,
   /** The driver would wait up to 20 s between tries to connect; after an outage we want to be back at once. */
   reconnectMaxMs: 1000,
+  /** A query that was not answered in its statement's time, that of a connection and this besides never will be. */
+  answerSlackMs: 5000,
   /** Queries under way when a pool is closed have so long. The driver waits as long for a connection that broke and was not used since. */
   closeSeconds: 1,
 } as const;
@@ -58,10 +60,13 @@ export type PoolOptions = {
  */
 export function openPool(options: PoolOptions) {
   const { onNotice, onClose, onNotify } = options;
+  const connections = watchConnections();
   const sql = postgres(options.url, {
     max: options.max ?? poolLimits.connections,
     connect_timeout: options.connectTimeoutSeconds ?? poolLimits.connectTimeoutSeconds,
     backoff: reconnectSeconds,
+    // With several hosts the driver tries one after the other itself.
+    ...(!severalHosts.test(options.url) && ({ socket: connections.socket } as object)),
     fetch_types: options.fetchTypes ?? true,
     connection: {
       application_name: options.applicationName,
@@ -82,7 +87,10 @@ export function openPool(options: PoolOptions) {
     // Known to the driver, not to its types.
     ...(onNotify && ({ onnotify: onNotify } as object)),
   });
-  mendBrokenConnections(sql`select`);
+  const { statementTimeoutMs = poolLimits.statementTimeoutMs, connectTimeoutSeconds } = options;
+  const connectMs = (connectTimeoutSeconds ?? poolLimits.connectTimeoutSeconds) * 1000;
+  const deadlineMs = statementTimeoutMs + connectMs + poolLimits.answerSlackMs;
+  connections.mend(sql`select`, statementTimeoutMs > 0 ? deadlineMs : undefined);
   return sql;
 }
 
@@ -90,6 +98,8 @@ export function openPool(options: PoolOptions) {
 export function closePool(sql: Sql, seconds: number = poolLimits.closeSeconds): Promise<void> {
   return sql.end({ timeout: seconds });
 }
+
+const severalHosts = /^\w+:\/\/[^/]*,/;
 
 function reconnectSeconds(attempt: number): number {
   return (Math.min(poolLimits.reconnectMaxMs, 10 * 2 ** attempt) * (0.5 + Math.random() / 2)) / 1000;

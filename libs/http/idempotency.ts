@@ -19,7 +19,7 @@ import type { Env } from './scope.ts';
 
 export const idempotencyLimits = {
   /** A run's lease is as long as its work waits by intent, and this for the rest: boarding, keeping the answer. */
-  leaseSlackMs: 3000,
+  leaseSlackMs: 5000,
 } as const;
 
 /**
@@ -49,11 +49,11 @@ type Kept = Answer & { isReplay: boolean };
 
 /**
  * Kept is what the work came to: success, or a refusal that is final. Not kept, so that a retry runs
- * again: what tells the caller to come back (Retry-After with a problem), problems of ours, and
- * requests that were refused before the work began.
+ * again: what tells the caller to come back (Retry-After with a problem), a place in line that was lost (410),
+ * problems of ours, and requests that were refused before the work began.
  */
 function isFinal({ status, headers }: Answer): boolean {
-  return status < 400 || (status < 500 && headers['Retry-After'] === undefined);
+  return status < 400 || (status < 500 && status !== 410 && headers['Retry-After'] === undefined);
 }
 
 /**

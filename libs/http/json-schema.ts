@@ -17,6 +17,11 @@ export function toJsonSchema(schema: z.ZodType, io: 'input' | 'output', componen
 function simplify({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodTypes; jsonSchema: Json }) {
   const { def } = zodSchema._zod;
   if (jsonSchema.format === 'date-time') delete jsonSchema.pattern;
+  // A number that comes as text in a query: the pattern is of the text, and zod drops the default of what it converts.
+  if (jsonSchema.type === 'integer') {
+    delete jsonSchema.pattern;
+    if (def.type === 'default') jsonSchema.default = def.defaultValue;
+  }
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
   if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
   if (def.type === 'record') delete jsonSchema.propertyNames;

@@ -1,6 +1,5 @@
 import type { RouteConfig } from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
-import { pageLimits } from './page.ts';
 
 /** What a route cannot say of itself in its schemas. Keys are statuses where not said otherwise. */
 export type OperationNote = {
@@ -8,6 +7,8 @@ export type OperationNote = {
   body?: unknown;
   /** The same for a call that takes a stream of another type. */
   stream?: string;
+  /** The same for a call that reads its body as it came, and so declares none. */
+  raw?: unknown;
   /** An example of an answer. */
   answers?: Record<number, unknown>;
   /** Headers of an answer, beside those that follow from its status; names of {@link answerHeaders}. */
@@ -46,12 +47,6 @@ export const answerHeaders = {
   'Cache-Control': { description: 'Who may keep the answer, and how long.', schema: { type: 'string' } },
 } as const;
 
-/** Query fields of every list, as the numbers that people mean and not as the text that is sent. */
-const listQuery: Record<string, Json> = {
-  limit: { type: 'integer', minimum: 1, maximum: pageLimits.most, default: pageLimits.fallback },
-  cursor: { type: 'string', description: '`next_cursor` of the page before.' },
-};
-
 /** A zod schema as JSON Schema, for what a caller sends or gets. */
 export type ToSchema = (schema: z.ZodType, io: 'input' | 'output') => unknown;
 
@@ -82,6 +77,12 @@ export function toOperation(route: RouteConfig, note: OperationNote, toSchema: T
       requestBody: {
         required: true,
         content: toContent(body.content as never, note.body, toSchema, 'input', note.stream),
+      },
+    }),
+    ...(note.raw !== undefined && {
+      requestBody: {
+        required: true,
+        content: { 'application/json': { schema: { type: 'object' }, example: note.raw } },
       },
     }),
     responses: {
@@ -151,7 +152,7 @@ function toParameters(place: 'path' | 'query' | 'header', schema: unknown, toSch
     required?: string[];
   };
   return Object.entries(properties).map(([name, property]) => {
-    const { description, ...rest } = { ...property, ...(place === 'query' && listQuery[name]) };
+    const { description, ...rest } = property;
     return {
       name: place === 'header' ? headerName(name) : name,
       in: place,

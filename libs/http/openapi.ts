@@ -25,6 +25,19 @@ const problemSchema = z
       .describe(
         'With `seat_taken`, `stale_seat`, `seat_not_found` and `seat_exists`: the numbers of the seats.',
       ),
+    reason: z
+      .string()
+      .nullable()
+      .optional()
+      .describe("With `payment_failed` and `refund_failed`: why, mostly in the payment provider's word."),
+    available: z
+      .array(z.string())
+      .optional()
+      .describe('With `payment_method_unavailable`: the methods that are offered here.'),
+    refundable_amount: z
+      .int()
+      .optional()
+      .describe('With a refund that is refused: what can be given back, in minor units.'),
     redeemed_at: z.iso.datetime().optional().describe('With `code_redeemed`.'),
     created: z.int().optional().describe('With `codes_exhausted`: how many there are after all.'),
     skipped: z.int().optional().describe('With `codes_exhausted`: how many were drawn that existed already.'),

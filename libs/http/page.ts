@@ -1,19 +1,24 @@
 import { AppError } from '@claimline/kernel/error';
 import { z } from 'zod';
 
-export const pageLimits = { most: 1000, fallback: 100 } as const;
+const pageLimits = { most: 1000, fallback: 100 } as const;
 
-const limitText = `must be a whole number from 1 to ${pageLimits.most}`;
+/** The query field for the size of a page; the document shows the number that people mean and not the text that is sent. */
+export function limitField({ most, fallback }: { most: number; fallback: number }) {
+  const text = `must be a whole number from 1 to ${most}`;
+  return z
+    .string()
+    .regex(/^\d{1,5}$/, text)
+    .transform(Number)
+    .refine(limit => limit >= 1 && limit <= most, text)
+    .default(fallback)
+    .meta({ type: 'integer', minimum: 1, maximum: most });
+}
 
 /** Query fields of every list. */
 export const pageQuery = {
-  limit: z
-    .string()
-    .regex(/^\d{1,4}$/, limitText)
-    .transform(Number)
-    .refine(limit => limit >= 1 && limit <= pageLimits.most, limitText)
-    .default(pageLimits.fallback),
-  cursor: z.string().optional(),
+  limit: limitField(pageLimits),
+  cursor: z.string().optional().describe('`next_cursor` of the page before.'),
 };
 
 /** An opaque cursor that carries the sort key of the last row. */

@@ -220,7 +220,7 @@ function problemsOf(operation: Operation<unknown, unknown, unknown>): ProblemCod
   if (operation.params || operation.query || operation.body) codes.push('invalid_request');
   if (operation.body) codes.push('payload_too_large', 'unsupported_media_type');
   if (operation.idempotent) codes.push('invalid_request', 'idempotency_key_in_use', 'idempotency_key_reused');
-  if (operation.access === 'keyed') codes.push('unauthorized');
+  if (operation.access === 'keyed') codes.push('unauthorized', 'forbidden');
   return [...new Set<ProblemCode>([...codes, 'overloaded', 'unavailable'])];
 }
 

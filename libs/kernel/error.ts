@@ -60,7 +60,7 @@ export const problems = {
   idempotency_key_reused: { status: 422, title: 'The key was used for another request' },
   internal: { status: 500, title: 'Something went wrong on our side' },
   payment_method_unavailable: { status: 501, title: 'The payment method is not offered here' },
-  overloaded: { status: 503, title: 'Too much is in line; try again later' },
+  overloaded: { status: 503, title: 'More has come than can be answered; try again later' },
   unavailable: { status: 503, title: 'A store is not available; try again later' },
 } as const;
 

@@ -176,10 +176,11 @@ export function createEngine(store: Store, onError: (error: Error) => void): Eng
 
     openLane(lane, { inHand, handle, onDead, onError: onLaneError }) {
       let lastBusyMs = performance.now();
+      let underWay = 0;
       const worker = store.openWorker(
         lane,
         async (job, token) => {
-          lastBusyMs = performance.now();
+          underWay++;
           try {
             return await handle({ id: job.id ?? '', data: job.data });
           } catch (error) {
@@ -187,6 +188,7 @@ export function createEngine(store: Store, onError: (error: Error) => void): Eng
             await job.moveToWait(token);
             throw new WaitingError();
           } finally {
+            underWay--;
             lastBusyMs = performance.now();
           }
         },
@@ -201,7 +203,7 @@ export function createEngine(store: Store, onError: (error: Error) => void): Eng
       return {
         close: () => worker.close(),
         get lastBusyMs() {
-          return lastBusyMs;
+          return underWay > 0 ? performance.now() : lastBusyMs;
         },
       };
     },

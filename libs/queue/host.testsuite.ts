@@ -1,8 +1,9 @@
+import { pause } from '@claimline/kernel/backoff';
 import { test } from 'vitest';
 import type { OpenLane } from './engine.ts';
 import { type Host, hostLimits, openHost } from './host.ts';
-import { openTestEngine } from './testing.ts';
-import { emptyRoster, laneOptions, newLane, type World } from './testing-lanes.ts';
+import { openTestEngine, withLimits } from './testing.ts';
+import { emptyRoster, holding, laneOptions, newLane, type World } from './testing-lanes.ts';
 
 export function hostSuite(world: () => World): void {
   test('a host opens wanted lanes, closes quiet ones when they are done, and hands over', {
@@ -96,5 +97,34 @@ export function crowdedHostSuite(world: () => World): void {
       await host.close();
       await emptyRoster(world());
     }
+  });
+
+  test('a lane whose job takes long stays open, and holds no other lane up', async ({ expect }) => {
+    const { adding, working } = world();
+    const [slow, other] = [newLane('webhooks'), newLane()];
+    const door = holding();
+    await withLimits(hostLimits, { quietMs: 200, roundMs: 50 }, async () => {
+      const host = await openHost({
+        engine: working.engine,
+        lanesMost: 10,
+        open: opened => working.engine.openLane(opened, laneOptions({ handle: () => door.wait() })),
+        isDone: async () => true,
+        onError: error => expect.unreachable(error.message),
+      });
+      try {
+        await adding.engine.roster.want(slow, 'label');
+        await adding.engine.add(slow, { id: 'slow', name: 'c', data: 1 });
+        await expect.poll(() => door.waiting, { timeout: 5000 }).toBe(1);
+        await pause(3 * hostLimits.quietMs);
+        await adding.engine.roster.want(other, 'label');
+        await expect.poll(() => [...host.lanes].sort(), { timeout: 5000 }).toEqual([slow, other].sort());
+        door.release();
+        await expect.poll(() => host.lanes, { timeout: 5000 }).toEqual([]);
+      } finally {
+        door.release();
+        await host.close();
+        await emptyRoster(world());
+      }
+    });
   });
 }

@@ -95,7 +95,8 @@ export async function openHost({
       const isCrowded = (counts.get(kindOf(lane)) ?? 0) >= lanesMost;
       const quietMs = isCrowded ? hostLimits.crowdedQuietMs : hostLimits.quietMs;
       if (opened.lastBusyMs > performance.now() - quietMs || !(await isDone(lane))) continue;
-      if (await engine.roster.leave(owner, lane, quietMs)) await shut(lane);
+      // Not waited for: a job that came just now may take long, and all leases would lapse meanwhile.
+      if (await engine.roster.leave(owner, lane, quietMs)) shut(lane)?.catch(onError);
     }
   }
 

@@ -11,6 +11,8 @@ const limits = {
   reconnectMs: 200,
   reconnectMostMs: 2000,
   connectMs: 10_000,
+  /** Events that BullMQ keeps of a lane. */
+  eventsKept: 100,
 } as const;
 
 /**
@@ -75,7 +77,12 @@ export async function openRedisEngine({
       roster: createRedisRoster(redis, scripts, () =>
         connect({ maxRetriesPerRequest: null, enableOfflineQueue: true, lazyConnect: false }),
       ),
-      openQueue: lane => new Queue(lane, { connection: redis, prefix: prefix(lane) }),
+      openQueue: lane =>
+        new Queue(lane, {
+          ...{ connection: redis, prefix: prefix(lane) },
+          // Nobody reads them, and they stay when a sale is over: 10,000 a lane otherwise, 1 to 2 MB.
+          streams: { events: { maxLen: limits.eventsKept } },
+        }),
       openWorker: (lane, processor, workerOptions) =>
         new Worker(lane, processor, { ...workerOptions, connection: redis, prefix: prefix(lane) }),
       async ping() {

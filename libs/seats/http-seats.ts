@@ -1,5 +1,5 @@
 import type { Sql } from '@claimline/db/pool';
-import { decodeCursor, page, pageQuery } from '@claimline/http/page';
+import { decodeCursor, limitField, page, pageQuery } from '@claimline/http/page';
 import { reply } from '@claimline/http/reply';
 import type { Router } from '@claimline/http/router';
 import { z } from 'zod';
@@ -9,8 +9,6 @@ import { addSeats, blockSeats, listSeats } from './seats.ts';
 
 /** The largest body that adds seats. */
 const BODY_BYTES = 8 * 1024 * 1024;
-
-const limitText = `must be a whole number from 1 to ${seatLimits.pageMost}`;
 
 /** Adding seats, the seat map, and taking seats out of the sale. */
 export function mountSeats(router: Router, { sql }: { sql: Sql }) {
@@ -81,12 +79,8 @@ function mountMap(router: Router, sql: Sql) {
       params: eventParams,
       query: z.object({
         cursor: pageQuery.cursor,
-        limit: z
-          .string()
-          .regex(/^\d{1,5}$/, limitText)
-          .transform(Number)
-          .refine(limit => limit >= 1 && limit <= seatLimits.pageMost, limitText)
-          .default(seatLimits.pageMost),
+        // Whoever shows a house wants all of it: a page has many times the seats of most.
+        limit: limitField({ most: seatLimits.pageMost, fallback: seatLimits.pageMost }),
         section: labelField().optional(),
         status: z.enum(seatStatuses, { error: `must be one of ${seatStatuses.join(', ')}` }).optional(),
       }),

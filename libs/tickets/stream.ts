@@ -1,4 +1,5 @@
-import type { Env } from '@claimline/http/scope';
+import { commonHeaders } from '@claimline/http/reply';
+import { type Env, requestIdOf } from '@claimline/http/scope';
 import type { Context } from 'hono';
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
 import { findTicket, type TicketSource } from './source.ts';
@@ -23,6 +24,7 @@ export function streamTicket(
   signal: AbortSignal,
   onEnd: () => void,
 ): Response {
+  for (const [name, value] of Object.entries(commonHeaders(requestIdOf(c)))) c.header(name, value);
   return streamSSE(c, async stream => {
     try {
       await follow(stream, ticket, source, signal);

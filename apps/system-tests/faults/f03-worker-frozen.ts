@@ -3,7 +3,7 @@ import { awaitUntil } from '../await-until.ts';
 import type { Fault } from './fault.ts';
 import { holderOf } from './holder.ts';
 
-/** Past its lease (3 s), and past the locks of its jobs (5 s) and the check that finds them (2.5 s). */
+/** Past its lease (3 s), and past the locks of its jobs (4 s) and the check that finds them (1.5 s). */
 const frozenMs = 9_000;
 
 /** A worker stands still past its locks, another takes over, and then the first goes on with what it had in hand. */
