@@ -7,7 +7,7 @@ import { emptyRoster, holding, laneOptions, newLane, type World } from './testin
 
 export function hostSuite(world: () => World): void {
   test('a host opens wanted lanes, closes quiet ones when they are done, and hands over', {
-    timeout: 45_000,
+    timeout: 60_000,
   }, async ({ expect }) => {
     const { adding, working, stores } = world();
     const second = await openTestEngine(stores);
@@ -61,7 +61,9 @@ export function hostSuite(world: () => World): void {
       expect([...taken].sort()).toEqual(['first j1', 'first j2', 'other j3']);
 
       notDone.clear();
-      await expect.poll(() => other.lanes, { timeout: 3 * hostLimits.roundMs }).toEqual([]);
+      // It was opened anew meanwhile, since it was said to have jobs, and takes its time again.
+      const closedMs = hostLimits.quietMs + 5 * hostLimits.roundMs;
+      await expect.poll(() => other.lanes, { timeout: closedMs }).toEqual([]);
       await send(lane, 'j4'); // A closed lane opens again.
       await hasTaken('other j4', 2 * hostLimits.roundMs);
       await other.close();
@@ -122,6 +124,35 @@ export function crowdedHostSuite(world: () => World): void {
         await expect.poll(() => host.lanes, { timeout: 5000 }).toEqual([]);
       } finally {
         door.release();
+        await host.close();
+        await emptyRoster(world());
+      }
+    });
+  });
+
+  test('a lane that has jobs and takes none is opened anew', async ({ expect }) => {
+    const { adding, working } = world();
+    const lane = newLane();
+    const taken: string[] = [];
+    let opened = 0;
+    const hanging: OpenLane = { close: async () => {}, lastBusyMs: performance.now() };
+    await withLimits(hostLimits, { quietMs: 200, roundMs: 50 }, async () => {
+      const host = await openHost({
+        engine: working.engine,
+        lanesMost: 10,
+        open: one =>
+          opened++ === 0
+            ? hanging
+            : working.engine.openLane(one, laneOptions({ handle: async job => void taken.push(job.id) })),
+        isDone: async one => (await working.engine.countUndecided(one)) === 0,
+        onError: error => expect.unreachable(error.message),
+      });
+      try {
+        await adding.engine.roster.want(lane, 'label');
+        await adding.engine.add(lane, { id: 'waits', name: 'c', data: 1 });
+        await expect.poll(() => taken, { timeout: 10_000 }).toEqual(['waits']);
+        await expect.poll(() => host.lanes, { timeout: 10_000 }).toEqual([]);
+      } finally {
         await host.close();
         await emptyRoster(world());
       }

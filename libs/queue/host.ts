@@ -40,7 +40,7 @@ export type Host = {
  * @param lanesMost the most lanes of each kind (roster.ts): however many webhooks there are to deliver, a sale
  *   never waits for one of their lanes to close
  * @param open opens one lane
- * @param isDone asked before a quiet lane closes; false keeps it open
+ * @param isDone asked before a quiet lane closes; where it is false the lane is opened anew
  */
 export async function openHost({
   engine,
@@ -66,6 +66,15 @@ export async function openHost({
     const opened = lanes.get(lane);
     lanes.delete(lane);
     return opened?.close();
+  }
+
+  /**
+   * A lane that has jobs and takes none: paused by somebody, or its worker hangs, as one did after Redis had been away.
+   * Neither is harmed by a new one.
+   */
+  function reopen(lane: string, opened: OpenLane) {
+    opened.close().catch(onError);
+    lanes.set(lane, open(lane));
   }
 
   async function takeWanted() {
@@ -94,9 +103,10 @@ export async function openHost({
     for (const [lane, opened] of lanes) {
       const isCrowded = (counts.get(kindOf(lane)) ?? 0) >= lanesMost;
       const quietMs = isCrowded ? hostLimits.crowdedQuietMs : hostLimits.quietMs;
-      if (opened.lastBusyMs > performance.now() - quietMs || !(await isDone(lane))) continue;
+      if (opened.lastBusyMs > performance.now() - quietMs) continue;
+      if (!(await isDone(lane))) reopen(lane, opened);
       // Not waited for: a job that came just now may take long, and all leases would lapse meanwhile.
-      if (await engine.roster.leave(owner, lane, quietMs)) shut(lane)?.catch(onError);
+      else if (await engine.roster.leave(owner, lane, quietMs)) shut(lane)?.catch(onError);
     }
   }
 
