@@ -4,7 +4,8 @@ import type { Fault, Row, Size } from './fault.ts';
 import type { Stacks } from './stacks.ts';
 import { verifyTables } from './verify-tables.ts';
 
-const logLines = 60;
+/** Of each process: one that is loud would leave nothing of the others. */
+const logLines = 12;
 const logCharacters = 400;
 
 /** How a fault is run. */
@@ -42,13 +43,15 @@ export async function runFault(fault: Fault, stacks: Stacks, { engine, size, see
   return row;
 }
 
-/** The end of the logs, each line cut to what tells it from others. */
+/** The end of each process's log, each line cut to what tells it from others. */
 function logsOf(stacks: Stacks): string {
-  const lines = stacks
-    .logs()
-    .split('\n')
-    .map(line => line.slice(0, logCharacters));
-  return lines.slice(-logLines).join('\n');
+  const processes = stacks.logs().split(/^(?=--- )/m);
+  return processes
+    .map(log => {
+      const [name = '', ...lines] = log.trimEnd().split('\n');
+      return [name, ...lines.slice(-logLines).map(line => line.slice(0, logCharacters))].join('\n');
+    })
+    .join('\n');
 }
 
 function causeOf({ cause }: Error): string {
