@@ -17,7 +17,7 @@ export const queueLimits = {
   /** Added at once, so that each is acknowledged well within the time that it has, however many are due. */
   addedAtOnce: 100,
   /** A job that has come to nothing by then counts as lost, and is added again. */
-  lostMs: 60_000,
+  lostMs: 30_000,
   /** The wait when the queue did not take them. */
   refusedMs: 5000,
   /** The queue store that has not said by then that it knows of a lane counts as away. */
@@ -43,7 +43,7 @@ type Row = {
 
 /**
  * Adds a job for every delivery that is due, of these lanes or of all (queue-due.sql), until nothing is left or `signal`
- * aborts; returns how many. The schedule itself is in Postgres: a queue store that was emptied loses nothing but a minute.
+ * aborts; returns how many. The schedule itself is in Postgres: a queue store that was emptied loses nothing but half a minute.
  * @param concurrency attempts under way to one receiver
  * @throws what the queue threw; the deliveries that it did not take are due again some seconds later
  */

@@ -2,7 +2,7 @@ import { type Behavior, type Receiver, startReceiver } from '@claimline/http/tes
 import { awaitUntil } from '../await-until.ts';
 import type { Arena } from './arena.ts';
 
-/** What a dead process had taken is taken again after a minute; and the full form has 70,000 messages to send. */
+/** What a dead process had taken is taken again after half a minute; and the full form has 70,000 messages to send. */
 const toldWithinMs = { short: 90_000, usual: 120_000, full: 400_000 };
 
 /** Settings of processes whose merchants are on this machine, and are told again soon. */
