@@ -62,6 +62,24 @@ describe.each(kinds)('the board on %s', kind => {
     expect((await shown('retried', lane => lane.counts.completed === 1)).counts.failed).toBe(0);
   });
 
+  test.runIf(kind === 'redis')(
+    'what the store answers that nobody foresaw is a problem like any other',
+    async () => {
+      const { claim, shown, engine, writable } = stack;
+      await claim('spoiled', 'ada');
+      const { description } = await shown('spoiled');
+      const lane = description.replace(/^\w+ lane /, '');
+      const meta = `{${lane}}:${lane}:meta`;
+      const run = (lua: string) => engine.scripts!.load(`test${lua.length}`, lua)([meta], []);
+      await run("redis.call('DEL', KEYS[1]); redis.call('SET', KEYS[1], 'no hash')");
+      const answer = await fetch(`${writable}/queues/api/queues`);
+      expect(answer.status).toBe(500);
+      expect(await answer.json()).toMatchObject({ code: 'internal', request_id: expect.any(String) });
+      await run("redis.call('DEL', KEYS[1])");
+      expect((await fetch(`${writable}/queues/api/queues`)).status).toBe(200);
+    },
+  );
+
   test('a job that can never succeed fails again, and holds nobody up', async () => {
     const { claim, shown, write, granted, engine } = stack;
     const { name, description } = await shown('retried');

@@ -2,6 +2,7 @@ import { problemResponse } from '@claimline/http/problem';
 import type { Around } from '@claimline/http/router';
 import { type Env, header, requestIdOf } from '@claimline/http/scope';
 import { AppError } from '@claimline/kernel/error';
+import { isQueueAway } from '@claimline/queue/away';
 import { createBoard } from '@claimline/queue/board';
 import type { Engine } from '@claimline/queue/engine';
 import { serveStatic } from '@hono/node-server/serve-static';
@@ -64,7 +65,8 @@ export function createBoardApp({
       assertAllowed(c, isWrite);
       await board.refresh().catch(awayError);
       await next();
-      failure = c.error;
+      // What the board's own pages throw they answer in a text of their own, whatever it is.
+      if (c.error) throw isQueueAway(c.error) ? awayProblem(c.error) : c.error;
       // Who retries a job by hand wants its lane open, which nobody may have at this moment.
       if (isWrite && c.res.ok) await board.want(laneIn(c.req.path)).catch(awayError);
     } catch (error) {
@@ -98,7 +100,11 @@ function assertReadable(url: string) {
 }
 
 function awayError(cause: unknown): never {
-  throw new AppError('unavailable', 'the queue cannot be reached, try again', {
+  throw awayProblem(cause);
+}
+
+function awayProblem(cause: unknown): AppError {
+  return new AppError('unavailable', 'the queue cannot be reached, try again', {
     retryAfterSeconds: 1,
     cause,
   });

@@ -4,6 +4,7 @@ import { HonoAdapter } from '@bull-board/hono';
 import type { serveStatic } from '@hono/node-server/serve-static';
 import type { JobType } from 'bullmq';
 import { Hono } from 'hono';
+import { isQueueAway } from './away.ts';
 import type { Engine } from './engine.ts';
 
 export const boardLimits = {
@@ -59,7 +60,7 @@ export function createBoard({
   server.setErrorHandler(error => {
     // BullMQ says in a plain sentence what cannot be done; any other kind of error comes from the
     // store or from a mistake, and is answered by whoever mounts the board.
-    if (error.constructor !== Error) throw error;
+    if (error.constructor !== Error || isQueueAway(error)) throw error;
     return { status: 409, body: { error: error.message } };
   });
   let lanes = new Map<string, ListedLane>();
