@@ -32,7 +32,7 @@ describeOnEngine('postgres', () => {
       // Nothing but the outcome ends it before the test's time is over.
       let told = '';
       await withLimits(streamLimits, { placeMs: 60_000 }, async () => {
-        told = await (await app.request('/')).text();
+        told = await (await app.request('/', {}, { incoming: { headers: {} } })).text();
       });
       const statuses = [...told.matchAll(/"status":"(\w+)"/g)].map(([, status]) => status);
       expect(statuses).toEqual(['queued', 'granted']);
