@@ -93,7 +93,7 @@ export async function seeTold(arena: Arena, merchants: Merchant[], sinceMs: numb
   const isUnderWay = async () => {
     const [row] = await sql<{ waits: boolean }[]>`
       select exists (select from outbox)
-        or exists (select from webhook_deliveries where lane = any (${lanes}) and status = 'pending') as waits`;
+        or exists (select from webhook_deliveries where lane in ${sql(lanes)} and status = 'pending') as waits`;
     return row!.waits;
   };
   await awaitUntil(
