@@ -131,7 +131,7 @@ comment on column webhook_deliveries.attempts is 'Tries so far on the schedule, 
 comment on column webhook_deliveries.run is 'Rises with whatever happens to it: a job of another run does nothing.';
 comment on column webhook_deliveries.is_queued is 'A job was added for this run. due_at is then when it counts as lost, and is added again.';
 create index webhook_deliveries_due on webhook_deliveries (lane, due_at) where status = 'pending';
-create index webhook_deliveries_queued on webhook_deliveries (lane, due_at) where is_queued;
+create index webhook_deliveries_queued on webhook_deliveries (lane) where is_queued;
 create index webhook_deliveries_exhausted on webhook_deliveries (message) where status = 'exhausted';
 create index webhook_deliveries_exhausted_by_lane on webhook_deliveries (lane) where status = 'exhausted';
 
@@ -155,17 +155,15 @@ create index webhook_attempts_by_lane on webhook_attempts (lane, id);
 create index webhook_attempts_failed on webhook_attempts (lane, id) where not has_succeeded;
 create index webhook_attempts_by_message on webhook_attempts (message);
 
--- Who enables an endpoint, or gives it another url, believes that it is well: its failures are forgotten, or the next one
--- would disable it again.
-create function webhook_endpoints_after_mend() returns trigger language plpgsql as $$
+-- Who enables an endpoint believes that it is well: it is not disabled again for what was before.
+create function webhook_endpoints_after_enable() returns trigger language plpgsql as $$
 begin
   update webhook_lanes
-    set open_until = null, failing_since = null, failures = 0, window_started_at = '-infinity', window_attempts = 0,
-      window_failures = 0
+    set open_until = null, failing_since = null, failures = 0, window_attempts = 0, window_failures = 0
     where lane = new.id;
   return null;
 end $$;
 
-create trigger webhook_endpoints_mended after update on webhook_endpoints
-  for each row when (old.url <> new.url or old.status = 'disabled' and new.status = 'enabled')
-  execute function webhook_endpoints_after_mend();
+create trigger webhook_endpoints_enabled after update on webhook_endpoints
+  for each row when (old.status = 'disabled' and new.status = 'enabled')
+  execute function webhook_endpoints_after_enable();
