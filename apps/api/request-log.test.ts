@@ -46,6 +46,32 @@ test('a line a request: its id, what was asked, what was answered', async () => 
   expect(api.stdout()).not.toContain('hunter2');
 });
 
+test('a code, a ticket and the reference of a booking are in no line', async () => {
+  const before = requestLines().length;
+  const secret = 'HUNTER-2345';
+  for (const path of [
+    `codes/${secret}`,
+    `tickets/tkt_${secret}`,
+    `tickets/${secret}/events`,
+    `bookings/${secret}`,
+  ])
+    await fetch(`${base}/api/${path}`);
+  await fetch(`${base}/api/codes/%48UNTER-2345/audit`);
+  await awaitUntil('the lines', () => requestLines().length === before + 5);
+  expect(
+    requestLines()
+      .slice(before)
+      .map(({ path }) => path),
+  ).toEqual([
+    '/api/codes/{code}',
+    '/api/tickets/{ticket}',
+    '/api/tickets/{ticket}/events',
+    '/api/bookings/{reference}',
+    '/api/codes/{code}/audit',
+  ]);
+  expect(api.stdout()).not.toContain('UNTER-2345');
+});
+
 test('what a caller sends cannot make a line of its own', async () => {
   const before = requestLines().length;
   const path = '/api/coupons/%0A%7B%22level%22%3A%22fatal%22%7D%E2%80%A8%1B[31m';

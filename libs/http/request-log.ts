@@ -41,7 +41,7 @@ export function createRequestLog(log: Logger) {
     const line = {
       request_id: requestIdOf(c),
       method: c.req.method,
-      path: c.req.path,
+      path: pathToLog(route, c.req.path),
       status,
       duration_ms: Math.round(tookMs * 100) / 100,
     };
@@ -52,4 +52,15 @@ export function createRequestLog(log: Logger) {
   }
 
   return { observe, stop: () => clearInterval(timer) };
+}
+
+/** Parameters of paths that are a secret: who knows a code may use it, who knows the others may read what they lead to. */
+const SECRET = /^\{(?:code|ticket|reference)\}$/;
+
+/** The path as it was asked for, but with the names of secrets in their place. */
+function pathToLog(route: string, path: string): string {
+  const parts = route.split('/');
+  if (!parts.some(part => SECRET.test(part))) return path;
+  const asked = path.split('/');
+  return parts.map((part, i) => (SECRET.test(part) ? part : asked[i])).join('/');
 }
