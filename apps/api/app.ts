@@ -67,7 +67,7 @@ export async function createApp(house: House) {
     translate,
     observe: requestLog.observe,
   });
-  const onError = (error: Error) => log.error({ err: error }, 'background error');
+  const onError = (error: unknown) => log.error({ err: error }, 'background error');
 
   const allow = parseAllowList(config.WEBHOOK_ALLOW_HOSTS ?? '');
   const directory = await openDirectory(sql, changes);
@@ -102,7 +102,7 @@ export async function createApp(house: House) {
   });
   const stop = new AbortController();
   const sources = [claims.ticketSource, seats.ticketSource];
-  mountTickets(router, { sources, load, stopping: stop.signal });
+  mountTickets(router, { sources, load, translate, onError, stopping: stop.signal });
   const count = () => countDeliveries(sql);
   mountOperations(router, { sql, engine, usageLog, isReady: house.isReady, count });
   const webhooks = mountWebhooks(router, {

@@ -5,7 +5,7 @@ import { preferredWaitSeconds, type Router } from '@claimline/http/router';
 import { goneSignal, header } from '@claimline/http/scope';
 import { z } from 'zod';
 import { findTicket, type TicketSource } from './source.ts';
-import { streamTicket } from './stream.ts';
+import { type Following, streamTicket } from './stream.ts';
 
 export const ticketHttpLimits = {
   /** The longest wait for an outcome that a caller may ask for. */
@@ -14,11 +14,11 @@ export const ticketHttpLimits = {
 
 const ticketParams = z.object({ ticket: z.string() });
 
+/** Where tickets are, and what streams of them need. */
+export type TicketHouse = { sources: TicketSource[]; load: Load } & Omit<Following, 'source' | 'onEnd'>;
+
 /** Reading a ticket of any kind, waiting on it, following it. `stopping` ends the streams. */
-export function mountTickets(
-  router: Router,
-  { sources, load, stopping }: { sources: TicketSource[]; load: Load; stopping: AbortSignal },
-) {
+export function mountTickets(router: Router, { sources, load, ...streaming }: TicketHouse) {
   const schema = z.union(sources.map(source => source.schema));
   router.add(
     {
@@ -46,18 +46,20 @@ export function mountTickets(
     async ({ c, params: { ticket }, query }) => {
       let { source, seen } = await findTicket(sources, ticket);
       const { waitMostS } = ticketHttpLimits;
-      const waitS = Math.min(query.wait ?? preferredWaitSeconds(c, waitMostS) ?? 0, waitMostS);
+      const preferredS = query.wait === undefined ? preferredWaitSeconds(c, waitMostS) : null;
+      const waitS = Math.min(query.wait ?? preferredS ?? 0, waitMostS);
       if (seen.retryAfter !== null && waitS > 0) {
         if (!source.isHeard(ticket)) await load.rest(() => source.wait(ticket, waitS * 1000, goneSignal(c)));
         ({ source, seen } = await findTicket([source], ticket));
       }
-      const etag = `W/"${seen.version}"`;
+      const tag = `"${seen.version}"`;
       const headers = {
-        ETag: etag,
+        ETag: `W/${tag}`,
         'Cache-Control': 'private, no-cache',
         ...(seen.retryAfter !== null && { 'Retry-After': String(seen.retryAfter) }),
+        ...(preferredS !== null && { 'Preference-Applied': `wait=${preferredS}` }),
       };
-      if (header(c, 'if-none-match') === etag) return replyRaw(c, 304, null, headers);
+      if (isKnown(tag, header(c, 'if-none-match'))) return replyRaw(c, 304, null, headers);
       return reply(c, 200, seen.body, headers);
     },
   );
@@ -72,7 +74,11 @@ export function mountTickets(
       access: 'public',
       params: ticketParams,
       answers: {
-        200: { description: 'Events of type `ticket`', schema: z.string(), type: 'text/event-stream' },
+        200: {
+          description: 'Events of type `ticket`; a last `problem` where the place in line is lost meanwhile',
+          schema: z.string(),
+          type: 'text/event-stream',
+        },
       },
       problems: ['ticket_not_found', 'ticket_lost'],
     },
@@ -85,7 +91,13 @@ export function mountTickets(
       if (!stay) return replyProblem(c, overloadedProblem());
       // However the connection ends, also where the stream does not hear of it.
       c.env.outgoing.once('close', stay.leave);
-      return streamTicket(c, ticket, source, stopping, stay.leave);
+      return streamTicket(c, ticket, { source, ...streaming, onEnd: stay.leave });
     },
   );
+}
+
+/** Whether If-None-Match names this opaque tag, in a list or by `*`; strong or weak makes no difference (RFC 9110, 13.1.2). */
+function isKnown(tag: string, ifNoneMatch: string | undefined): boolean {
+  if (ifNoneMatch === undefined) return false;
+  return ifNoneMatch.trim() === '*' || (ifNoneMatch.match(/"[^"]*"/g)?.includes(tag) ?? false);
 }
