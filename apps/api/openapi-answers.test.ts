@@ -167,17 +167,30 @@ test('tickets, queued and decided', async () => {
     { name },
     { body: { user_id: 'ada' }, headers: { prefer: 'wait=1' } },
   );
-  process.kill(worker.pid, 'SIGCONT');
-  expect(again.body).toMatchObject({ deduplicated: true, ticket: queued.body.ticket });
   const { ticket } = queued.body;
+  const early = await send(read, 200, { ticket }, { headers: { prefer: 'wait=1' } });
+  const noWait = await send(read, 200, { ticket }, { headers: { prefer: 'wait=0' } });
+  process.kill(worker.pid, 'SIGCONT');
+  expect(again.body).toMatchObject({ deduplicated: true, ticket });
+  expect(early.answer.headers.get('preference-applied')).toBe('wait=1');
+  expect(noWait.answer.headers.get('preference-applied')).toBeNull();
   const decided = await send(read, 200, { ticket }, {}, '?wait=10');
   expect(decided.body.status).toBe('granted');
   const etag = decided.answer.headers.get('etag') ?? '';
-  await send(read, 304, { ticket }, { headers: { 'if-none-match': etag } });
+  for (const known of [etag, etag.replace('W/', ''), `"other", ${etag}`, '*'])
+    await send(read, 304, { ticket }, { headers: { 'if-none-match': known } });
+  for (const other of ['"other"', 'W/"other", "another"', etag.replaceAll('"', '')])
+    await send(read, 200, { ticket }, { headers: { 'if-none-match': other } });
+  await send(read, 200, { ticket }, {}, '?wait=');
   await send(read, 400, { ticket }, {}, '?wait=x');
   await send(read, 404, { ticket: 'tkt_made-up' });
   await send('GET /api/tickets/{ticket}/events', 200, { ticket });
   await send('GET /api/tickets/{ticket}/events', 404, { ticket: 'tkt_made-up' });
+});
+
+test('an empty value in a query is as good as none', async () => {
+  await send('GET /api/coupons', 200, {}, {}, '?limit=&cursor=&status=');
+  await send('GET /api/validations', 200, {}, {}, '?coupon=&user_id=&cursor=');
 });
 
 test('requests with an Idempotency-Key', async () => {

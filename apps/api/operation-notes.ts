@@ -205,7 +205,10 @@ export const operationNotes: Record<string, OperationNote> = {
   },
   readTicket: {
     answers: { 200: granted },
-    headers: { 200: ['ETag', 'Cache-Control', 'Retry-After'], 304: ['ETag', 'Cache-Control', 'Retry-After'] },
+    headers: {
+      200: ['ETag', 'Cache-Control', 'Retry-After', 'Preference-Applied'],
+      304: ['ETag', 'Cache-Control', 'Retry-After', 'Preference-Applied'],
+    },
     requestHeaders: {
       Prefer: '`wait=N` does what `?wait=N` does.',
       'If-None-Match': 'The ETag of the last answer: 304 while nothing has changed.',
@@ -365,6 +368,8 @@ export const operationNotes: Record<string, OperationNote> = {
   readWebhookMessage: { answers: { 200: message } },
   resendWebhookMessage: { answers: { 200: { resent: 1 } } },
   ...seatNotes,
+  health: { headers: { 503: ['Retry-After'] } },
+  readyz: { headers: { 503: ['Retry-After'] } },
   listCouponClaims: { answers: { 200: { data: [claim], next_cursor: null } } },
   listUserClaims: { answers: { 200: { data: [claim], next_cursor: null } } },
 };

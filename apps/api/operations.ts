@@ -11,6 +11,8 @@ import { z } from 'zod';
 const PING_MS = 2000;
 /** How long metrics wait for what the tables say: a monitor asks most when they are slow to answer. */
 const COUNT_MS = 250;
+/** Who is told that a process cannot answer may look again after this. */
+const RETRY_AFTER = { 'Retry-After': '1' };
 
 const checkSchema = z.object({ status: z.enum(['up', 'down']), latency_ms: z.number() });
 const healthSchema = z
@@ -60,13 +62,14 @@ export function mountOperations(router: Router, { sql, engine, usageLog, isReady
       const [postgres, queue] = await Promise.all([lookAtPostgres(), lookAtQueue()]);
       const isHealthy = postgres.status === 'up' && queue.status === 'up';
       const error = postgres.status === 'down' ? 'database connection failed' : 'queue connection failed';
-      return reply(c, isHealthy ? 200 : 503, {
+      const body = {
         status: isHealthy ? 'healthy' : 'unhealthy',
         timestamp: new Date().toISOString(),
         uptime_seconds: Math.round(process.uptime() * 1000) / 1000,
         ...(!isHealthy && { error }),
         checks: { postgres, queue, validation_log: { backlog: usageLog.backlog() } },
-      });
+      };
+      return isHealthy ? reply(c, 200, body) : reply(c, 503, body, RETRY_AFTER);
     },
   );
 
@@ -100,7 +103,8 @@ export function mountOperations(router: Router, { sql, engine, usageLog, isReady
         503: { description: 'It is stopping', schema: z.object({ status: z.literal('stopping') }) },
       },
     },
-    ({ c }) => (isReady() ? reply(c, 200, { status: 'ready' }) : reply(c, 503, { status: 'stopping' })),
+    ({ c }) =>
+      isReady() ? reply(c, 200, { status: 'ready' }) : reply(c, 503, { status: 'stopping' }, RETRY_AFTER),
   );
 
   router.add(

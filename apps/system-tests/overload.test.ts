@@ -65,7 +65,9 @@ describe.skipIf(!redisAvailable && !redisRequired)('an API process that is asked
     expect((await client.get('/livez')).status).toBe(200);
     expect((await client.get('/readyz')).status).toBe(200);
     // Postgres is held up, so it is not healthy; but it says so.
-    expect((await client.get('/health')).body).toMatchObject({ status: 'unhealthy' });
+    const health = await client.get('/health');
+    expect(health.body).toMatchObject({ status: 'unhealthy' });
+    expect(health.headers.get('retry-after')).toBe('1');
     const created = client.create('by an operator', 1);
     postgres.release();
     expect((await created).status).toBe(201);

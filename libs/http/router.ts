@@ -131,7 +131,7 @@ export function createRouter(around: Around) {
       if (load.isFull(kind)) return turnAway(c);
       around.authorize(c, access);
       const paramFields = params && parseFields(params, c.req.param());
-      const queryFields = query && parseFields(query, c.req.query());
+      const queryFields = query && parseFields(query, withoutEmpty(c.req.query()));
       const isStream = operation.stream !== undefined && isOfType(c, operation.stream);
       const body = isStream ? undefined : operation.body;
       const sent: unknown = body && (await readJson(c, operation.bodyBytes));
@@ -194,6 +194,12 @@ async function turnAway(c: Context<Env>): Promise<Response> {
 
 function needsKey<Input>(idempotent: Idempotent<Input> | undefined): boolean {
   return typeof idempotent === 'object' && idempotent.isRequired === true;
+}
+
+/** `?cursor=` says no more than no cursor does. */
+function withoutEmpty(fields: Record<string, string>): Record<string, string> {
+  for (const name in fields) if (fields[name] === '') delete fields[name];
+  return fields;
 }
 
 /** A HEAD is answered as a GET, without its body. */
@@ -267,11 +273,12 @@ function describe(registry: OpenAPIRegistry, operation: Operation<z.ZodObject, z
   });
 }
 
-/** `wait` of the Prefer header in whole seconds (RFC 7240), or null. */
+/** `wait` of the Prefer header in whole seconds (RFC 7240), or null; 0 is no wait. */
 export function preferredWaitSeconds(c: Context<Env>, most: number): number | null {
   const prefer = header(c, 'prefer');
   const wait = prefer === undefined ? null : /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})"?/i.exec(prefer);
-  return wait ? Math.min(most, Math.max(1, Number(wait[1]))) : null;
+  const seconds = Math.min(most, Number(wait?.[1] ?? 0));
+  return seconds > 0 ? seconds : null;
 }
 
 /** Whether the caller would rather have a place to look than wait (RFC 7240). */
