@@ -34,10 +34,21 @@ export function headerEdges(base: () => string): void {
         `${post('Transfer-Encoding: chunked\r\n')}zz\r\n`,
         `${post('Expect: wonders\r\nContent-Length: 30\r\n')}${body}`,
       ]) {
-        const { status } = await exchangeRaw(base(), request);
+        const { status, headers, body } = await exchangeRaw(base(), request);
         expect([400, 417], request).toContain(status);
+        expect(headers['content-type'], request).toMatch(/^application\/problem\+json/);
+        expect(JSON.parse(body), request).toMatchObject({ status, request_id: headers['x-request-id'] });
       }
       expect((await fetch(`${base()}/api/coupons/smuggled`)).status).toBe(404);
+    });
+
+    test('what follows a request and is none takes nothing from its answer', async () => {
+      const { status, headers, body } = await exchangeRaw(
+        base(),
+        'GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\nrubbish\r\n\r\n',
+      );
+      expect([status, headers['content-type']]).toEqual([200, 'application/json; charset=UTF-8']);
+      expect(body).toMatch(/"alive"\}HTTP\/1\.1 400 .*"code":"invalid_request"/s);
     });
 
     test('a body that is compressed is refused, not misread', async () => {

@@ -1,6 +1,6 @@
 import { AppError, type Problem, problems } from '@claimline/kernel/error';
 import type { Context } from 'hono';
-import { commonHeaders, replyJson } from './reply.ts';
+import { type Answer, commonHeaders, replyJson } from './reply.ts';
 import { type Env, newRequestId, requestIdOf } from './scope.ts';
 
 /** Where a problem's `type` leads: a section of the API reference. */
@@ -29,12 +29,18 @@ export function replyProblem(c: Context<Env>, problem: Problem, more?: Record<st
 }
 
 /** A problem of a request that is too broken to have a context. */
-export function anonymousProblem(problem: Problem): Response {
+export function anonymousProblem(problem: Problem): Answer {
   const id = newRequestId();
-  return new Response(`${textOf(problem)}${JSON.stringify(id)}}`, {
+  const body = `${textOf(problem)}${JSON.stringify(id)}}`;
+  return {
     status: problem.status ?? problems[problem.code].status,
-    headers: { 'Content-Type': 'application/problem+json; charset=UTF-8', ...commonHeaders(id) },
-  });
+    headers: {
+      ...commonHeaders(id),
+      'Content-Type': 'application/problem+json; charset=UTF-8',
+      'Content-Length': String(Buffer.byteLength(body)),
+    },
+    body,
+  };
 }
 
 /** The JSON up to the request's id. A problem that many get, such as sold out, is one object and made text once. */

@@ -1,9 +1,10 @@
 import { OpenAPIRegistry } from '@asteasolutions/zod-to-openapi';
-import { type ProblemCode, problems } from '@claimline/kernel/error';
+import { AppError, type ProblemCode, problems } from '@claimline/kernel/error';
 import type { HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { RegExpRouter } from 'hono/router/reg-exp-router';
 import { z } from 'zod';
+import { allowStream } from './arrivals.ts';
 import { readJson } from './body.ts';
 import { parseFields } from './fields.ts';
 import type { Idempotency, Idempotent, Means } from './idempotency.ts';
@@ -120,7 +121,7 @@ export function createRouter(around: Around) {
       try {
         response = await respond(c);
       } catch (error) {
-        failure = around.translate(error);
+        failure = isCutOff(c) ? cutOff : around.translate(error);
         response = problemResponse(c, failure);
       }
       observe(c, operation.path, response, startedMs, failure);
@@ -133,6 +134,7 @@ export function createRouter(around: Around) {
       const paramFields = params && parseFields(params, c.req.param());
       const queryFields = query && parseFields(query, withoutEmpty(c.req.query()));
       const isStream = operation.stream !== undefined && isOfType(c, operation.stream);
+      if (isStream) allowStream(c.env.incoming);
       const body = isStream ? undefined : operation.body;
       const sent: unknown = body && (await readJson(c, operation.bodyBytes));
       const input = {
@@ -191,6 +193,12 @@ async function turnAway(c: Context<Env>): Promise<Response> {
   await beforeTurningAway();
   return replyProblem(c, overloadedProblem());
 }
+
+/** Whether the sender went away, or was too slow, before the body had come: whatever that made fail is not our mistake. */
+function isCutOff(c: Context<Env>): boolean {
+  return c.env.incoming.destroyed && !c.env.incoming.complete;
+}
+const cutOff = new AppError('invalid_request', 'the request was cut off');
 
 function needsKey<Input>(idempotent: Idempotent<Input> | undefined): boolean {
   return typeof idempotent === 'object' && idempotent.isRequired === true;

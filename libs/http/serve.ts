@@ -2,14 +2,14 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pause } from '@claimline/kernel/backoff';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
+import { watchArrivals } from './arrivals.ts';
 import { anonymousProblem } from './problem.ts';
 
 export const serveLimits = {
   /** Above the idle time of common load balancers (60 s), so that they close first. */
   keepAliveMs: 65_000,
+  /** The head of a request has to arrive within this; of its body see arrivals.ts. */
   headersMs: 66_000,
-  /** A request has to arrive whole within this. */
-  requestMs: 60_000,
   idleSweepMs: 100,
   /** Connections that wait to be accepted; Node's own 511 overflow when thousands connect at once. The kernel's bound is lower where somaxconn is. */
   backlog: 4096,
@@ -29,16 +29,19 @@ export type Serving = {
 
 /** A request whose address or host is none never reaches a route; it is answered like any other all the same. */
 function refuseRequest(): Response {
-  const message = 'the address of the request is not valid';
-  return anonymousProblem({ code: 'invalid_request', message });
+  const message = 'the address or the host of the request is not valid';
+  const { body, ...how } = anonymousProblem({ code: 'invalid_request', message });
+  return new Response(body, how);
 }
 
 /** Listens on host and port; port 0 takes a free one. Error: the port is taken. */
 export async function serve(fetch: Fetch, host: string, port: number): Promise<Serving> {
-  const server = createServer(getRequestListener(fetch as never, { errorHandler: refuseRequest }));
+  const listener = getRequestListener(fetch as never, { errorHandler: refuseRequest });
+  // Node would answer a request without Host with nothing but a status; Hono leaves it to refuseRequest.
+  const server = createServer({ requireHostHeader: false }, listener);
   server.keepAliveTimeout = serveLimits.keepAliveMs;
   server.headersTimeout = serveLimits.headersMs;
-  server.requestTimeout = serveLimits.requestMs;
+  watchArrivals(server);
   let isDraining = false;
   // Before Hono's own listener: what is set here goes out with whatever is answered.
   server.prependListener('request', (_, response) => {
