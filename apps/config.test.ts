@@ -125,6 +125,10 @@ describe('.env in the working folder', () => {
     ]);
   });
 
+  test('may have what docker compose takes from it', async () => {
+    expect((await runCli(['config'], {}, 'POSTGRES_PASSWORD=letters\n')).code).toBe(0);
+  });
+
   test('is read by the other processes as well', async () => {
     writeFileSync(join(folder, '.env'), 'PORT=abc\n');
     for (const app of ['api', 'worker'] as const) {

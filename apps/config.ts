@@ -174,11 +174,15 @@ export const settings = {
   ),
 } as const satisfies SettingsShape;
 
+/** What docker-compose.yml takes from a .env file beside it, which `npm start` in the same folder reads too. */
+const composeSettings = ['POSTGRES_PASSWORD'];
+
 export type Config = ReturnType<typeof readConfig>;
 
 /** The process's settings: the environment, over a .env file in the working folder. Throws ConfigError. */
 export function readConfig(overrides: Record<string, string> = {}) {
   const file = existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {};
+  for (const name of composeSettings) delete file[name];
   return parseSettings(settings, { ...process.env, ...overrides }, file);
 }
 
