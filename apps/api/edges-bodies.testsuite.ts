@@ -93,11 +93,16 @@ export function bodyEdges(base: () => string): void {
 
     test('an upload that is broken off leaves nothing behind', async () => {
       const { hostname, port } = new URL(base());
-      for (let i = 0; i < 20; i++) {
+      const ofJson = `${post('Content-Type: application/json\r\nContent-Length: 1000\r\n')}{"na`;
+      const ofCodes = post('Content-Type: text/csv\r\nContent-Length: 1000\r\n').replace(
+        ' HTTP',
+        '/x/codes HTTP',
+      );
+      for (const begun of Array(10)
+        .fill([ofJson, `${ofCodes}CODE-1\nCO`])
+        .flat()) {
         const socket = connect(Number(port), hostname);
-        await new Promise(resolve =>
-          socket.write(`${post('Content-Type: application/json\r\nContent-Length: 1000\r\n')}{"na`, resolve),
-        );
+        await new Promise(resolve => socket.write(begun, resolve));
         socket.resetAndDestroy();
       }
       const health = await (await fetch(`${base()}/health`)).json();
