@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createProcessDatabase, type Process, startProcess } from '../testing.ts';
 import { contract } from './testing-contract.ts';
@@ -38,6 +39,25 @@ test.each(Object.entries(contract))('%s answers what the contract says', (call, 
     if (codes.length > 0) expect(named.sort(), `${status} of ${call}`).toEqual(may.sort());
   }
   expect(responses).toHaveProperty('default');
+});
+
+test('README.md names every call, and none that is not there', () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const [, table = ''] = /## The API at a glance\n(.*?)\n\n[^|\n]/s.exec(readme) ?? [];
+  const spans = table.split('\n').flatMap(row => (row.split(' | ')[0] ?? '').match(/`[^`]*\/[^`]*`/g) ?? []);
+  // `GET/POST .../codes[/generate]`: any of the methods, or all where none is named; any beginning; with and without.
+  const patterns = spans.map(span => {
+    const [, methods = '\\w+', path = ''] = /^`(?:(\S+) )?(\S+)`$/.exec(span) ?? [];
+    const pathPattern = path
+      .replaceAll(/[{}.]/g, '\\$&')
+      .replace('\\.\\.\\.', '/api/.+')
+      .replace(/\[(.*)\]/, '(?:$1)?');
+    return new RegExp(`^(?:${methods.replaceAll('/', '|')}) ${pathPattern}$`);
+  });
+  const pages = ['GET /openapi.json', 'GET /docs', 'GET /queues'];
+  const calls = [...operationsOf(document).map(([call]) => call), ...pages];
+  expect(calls.filter(call => !patterns.some(pattern => pattern.test(call)))).toEqual([]);
+  expect(spans.filter((_, i) => !calls.some(call => patterns[i]?.test(call)))).toEqual([]);
 });
 
 test('has one id for each operation, and known tags', () => {
