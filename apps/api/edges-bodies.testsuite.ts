@@ -109,6 +109,22 @@ export function bodyEdges(base: () => string): void {
       expect(health).toMatchObject({ status: 'healthy' });
     });
 
+    test('a list of codes that is broken off is no error of ours, and what came is stored', async () => {
+      const body = '{"name":"broken","amount":1}';
+      await fetch(`${base()}/api/coupons`, { method: 'POST', headers: json, body });
+      const { hostname, port } = new URL(base());
+      const head = 'POST /api/coupons/broken/codes HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n';
+      const lines = Array.from({ length: 10_001 }, (_, n) => `BROKEN-${n}\n`).join('');
+      const isStored = (code: string) => async () => (await fetch(`${base()}/api/codes/${code}`)).ok;
+      const socket = connect(Number(port), hostname);
+      socket.write(`${head}Content-Length: 1000000\r\n\r\n${lines}BROK`);
+      await awaitUntil('the first batch', isStored('BROKEN-0'));
+      socket.resetAndDestroy();
+      await awaitUntil('the rest', isStored('BROKEN-10000'));
+      const metrics = await (await fetch(`${base()}/metrics`)).text();
+      expect(metrics).not.toMatch(/^claimline_errors_total\{.*\} [1-9]/m);
+    });
+
     test('a slow client holds up nobody', async () => {
       const body = '{"name":"slow","amount":1}';
       const slow = exchangeRaw(

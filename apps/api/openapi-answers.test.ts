@@ -413,14 +413,16 @@ test('codes, from the grant to the redemption', async () => {
   const first = await send(redeem, 200, { code: 'uno' }, { body: order });
   expect(first.body).toMatchObject({ status: 'assigned', final: false, discount: 126, final_amount: 878 });
   await refused(redeem, 409, 'uno', order, 'order_already_used');
-  const second = await send(redeem, 200, { code: 'uno' }, { body: ada });
+  await refused(redeem, 409, 'uno', ada, 'minimum_not_met');
+  const second = await send(redeem, 200, { code: 'uno' }, { body: { ...ada, order_value: 1000 } });
   expect(second.body).toMatchObject({
     status: 'redeemed',
     final: true,
     redemption_count: 2,
     max_redemptions: 2,
   });
-  for (const call of [lock, unlock, redeem]) await refused(call, 409, 'uno', ada, 'code_redeemed');
+  for (const call of [lock, redeem]) await refused(call, 409, 'uno', ada, 'code_redeemed');
+  expect((await send(unlock, 200, { code: 'uno' }, { body: ada })).body.status).toBe('redeemed');
   await send('GET /api/codes/{code}', 200, { code: 'uno' });
   await send('GET /api/codes/{code}', 404, { code: 'nothing' });
   const audit = await send('GET /api/codes/{code}/audit', 200, { code: 'uno' });

@@ -43,6 +43,30 @@ test('a run that broke off is carried on and makes exactly what is missing', asy
   expect(await amountOf('made')).toBe(12_000);
 });
 
+test('a run of another coupon is not carried on, and neither is what is no run', async () => {
+  await sql`insert into coupons (name, amount) values ('one', 1), ('another', 1)`;
+  const [begun] = await sql`
+    insert into code_runs (coupon_name, recipe, quantity) values ('one', '["AB"]', 1) returning id`;
+  expect(await run('generate', 'another', '--quantity', '3', '--run', begun?.id)).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringContaining('fills the book of "one"'),
+  });
+  expect(await run('generate', 'one', '--quantity', '3', '--run', 'abc')).toMatchObject({
+    code: 1,
+    stderr: '--run must be the id of a run\n',
+  });
+});
+
+test('who gets fewer codes than asked for is told, and the command fails', async () => {
+  await sql`insert into coupons (name, amount) values ('few', 1)`;
+  await sql`insert into codes (code, coupon_name) select 'F-' || n, 'few' from generate_series(10, 98) n`;
+  const wish = ['--quantity', '20', '--pattern', 'F-##', '--alphabet', '0123456789'];
+  const { code, stdout, stderr } = await run('generate', 'few', ...wish);
+  expect([code, stdout]).toEqual([1, expect.stringMatching(/^created 11, skipped \d+\n$/)]);
+  expect(stderr).toContain('only 11 of 20 could be created');
+});
+
 test('a file is uploaded, and again without harm', async () => {
   await sql`insert into coupons (name, amount) values ('sent', 1)`;
   const folder = await mkdtemp(join(tmpdir(), 'claimline-codes-'));

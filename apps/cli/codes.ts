@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
-import { beginRun, readCsv, recipeFields, toRecipe, uploadCodes, workOnRun } from '@claimline/codes';
+import { beginRun, readCsv, readRun, recipeFields, toRecipe, uploadCodes, workOnRun } from '@claimline/codes';
 import { assertSchema } from '@claimline/db/migrate';
 import { closePool, openPool, type Sql } from '@claimline/db/pool';
 import { parseFields } from '@claimline/http/fields';
@@ -24,20 +24,25 @@ export async function generateCodes(couponName: string, options: GenerateOptions
   const { run = randomUUID(), quantity, length, ...texts } = options;
   const numbers = { quantity: Number(quantity), ...(length !== undefined && { length: Number(length) }) };
   const wish = parseOptions({ ...texts, ...numbers });
+  if (!z.uuid().safeParse(run).success) throw new Error('--run must be the id of a run');
   await withDatabase(async sql => {
     await beginRun(sql, { id: run, couponName, recipe: toRecipe(wish), quantity: wish.quantity });
+    const { coupon_name, quantity } = await readRun(sql, run);
+    if (coupon_name !== couponName) throw new Error(`--run ${run} fills the book of "${coupon_name}"`);
     process.stderr.write(`To carry it on should it break off, add --run ${run}\n`);
-    const bar = createBar(wish.quantity);
-    const { created, skipped, status } = await workOnRun(sql, run, done => bar.show(done.created));
-    bar.end();
+    const { created, skipped, status } = await withBar(quantity, show =>
+      workOnRun(sql, run, done => show(done.created)),
+    );
     if (status === 'running') throw new Error('somebody else works on this run, try again in a minute');
     process.stdout.write(`created ${created}, skipped ${skipped}\n`);
+    if (created < quantity)
+      throw new Error(`only ${created} of ${quantity} could be created: nearly all codes of this form exist`);
   });
 }
 
 /** `claimline codes upload`: puts the codes of a CSV file into a coupon's book. */
 export async function uploadFile(couponName: string, file: string): Promise<void> {
-  const bar = createBar(statSync(file).size);
+  const { size } = statSync(file);
   let bytes = 0;
   async function* chunks() {
     for await (const chunk of createReadStream(file)) {
@@ -46,8 +51,9 @@ export async function uploadFile(couponName: string, file: string): Promise<void
     }
   }
   await withDatabase(async sql => {
-    const { created, skipped } = await uploadCodes(sql, couponName, readCsv(chunks()), () => bar.show(bytes));
-    bar.end();
+    const { created, skipped } = await withBar(size, show =>
+      uploadCodes(sql, couponName, readCsv(chunks()), () => show(bytes)),
+    );
     process.stdout.write(`created ${created}, skipped ${skipped}\n`);
   });
 }
@@ -74,8 +80,8 @@ async function withDatabase(work: (sql: Sql) => Promise<void>): Promise<void> {
   }
 }
 
-/** A bar on standard error, where somebody is there to see it. */
-function createBar(total: number) {
+/** Works under a bar on standard error, where somebody is there to see it. */
+async function withBar<T>(total: number, work: (show: (done: number) => void) => Promise<T>): Promise<T> {
   const bar = new cliProgress.SingleBar(
     {
       format: ' {bar} {percentage} % | about {eta_formatted} left',
@@ -85,8 +91,9 @@ function createBar(total: number) {
     cliProgress.Presets.shades_classic,
   );
   bar.start(total, 0);
-  return {
-    show: (done: number) => bar.update(done),
-    end: () => bar.stop(),
-  };
+  try {
+    return await work(done => bar.update(done));
+  } finally {
+    bar.stop(); // Its timer would keep the command from ending.
+  }
 }

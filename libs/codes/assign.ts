@@ -14,13 +14,20 @@ const refusals: Record<string, Refusal> = {
   coupon_not_found: 'code_not_found',
 };
 
-/** The coupon whose book a code is in, and the ticket of the claim that has it, if one has. */
-export type Place = { couponId: string; couponName: string; isTaken: boolean; ticket: string | null };
+/** The coupon whose book a code is in, the ticket of the claim that has it, if one has, and whether everybody has used it up. */
+export type Place = {
+  couponId: string;
+  couponName: string;
+  isTaken: boolean;
+  isUsedUp: boolean;
+  ticket: string | null;
+};
 
 /** Error: `code_not_found`. */
 export async function findPlace(sql: Sql, code: string): Promise<Place> {
   const [place] = await sql<Place[]>`
-    select coupons.id as "couponId", name as "couponName", assignments.code is not null as "isTaken", ticket
+    select coupons.id as "couponId", name as "couponName", assignments.code is not null as "isTaken", ticket,
+      coalesce(codes.redemption_count >= max_redemptions_per_code, false) as "isUsedUp"
     from codes
     join coupons on name = coupon_name
     left join assignments on assignments.code = codes.code
@@ -42,7 +49,7 @@ export async function assignCode(
   { address, agent }: Caller,
 ): Promise<CodeRow> {
   // Before the person's limit is looked at: what nobody can have is the better answer. Settle decides.
-  if (place.isTaken && place.ticket !== ticket) throw refusal('code_not_available');
+  if (place.isTaken ? place.ticket !== ticket : place.isUsedUp) throw refusal('code_not_available');
   const { couponId, couponName } = place;
   const decision = await grant({ couponId, couponName, userId, ticket, named: { code, address, agent } });
   if (decision.status !== 'granted')

@@ -3,13 +3,17 @@ import { z } from 'zod';
 
 export const codeLimits = { lengthMost: 64 } as const;
 
-/** What a code may consist of once it is in upper case: printable ASCII without spaces. */
-const CODE = /^[!-`{-~]{1,64}$/;
+/** What a code consists of: printable ASCII without spaces, whichever the letter case. */
+const CODE = /^[!-~]{1,64}$/;
+
+/** Whether a text may stand in a code as it is. */
+export const isCodeText = (text: string): boolean => CODE.test(text);
 
 /** A code as it is stored, or null for what cannot be one. Letter case and spaces around it do not matter. */
 export function toStored(text: string): string | null {
-  const code = text.trim().toUpperCase();
-  return CODE.test(code) ? code : null;
+  const code = text.trim();
+  // Before it is in upper case: a few letters that are no ASCII become some then, such as ß and ſ.
+  return isCodeText(code) ? code.toUpperCase() : null;
 }
 
 export const codeStatuses = ['available', 'assigned', 'locked', 'redeemed', 'expired'] as const;
@@ -50,7 +54,9 @@ export const codeColumns = (sql: Sql) => sql`
   codes.code, codes.coupon_name, ${statusNow(sql)} as status, user_id, claim_id, assigned_at,
   case when locked_until > now() then locked_until end as locked_until,
   ${uses(sql)} as redemption_count, max_redemptions_per_code as max_redemptions,
-  redeemed_at, codes.created_at`;
+  greatest(redeemed_at, case when codes.redemption_count > 0 then (
+    select created_at from code_audit where claim_id = 0 and code_audit.code = codes.code order by id desc limit 1
+  ) end) as redeemed_at, codes.created_at`;
 
 /** A code as the API shows it. */
 export const codeSchema = z
@@ -64,7 +70,7 @@ export const codeSchema = z
     locked_until: z.iso.datetime().nullable(),
     redemption_count: z.int(),
     max_redemptions: z.int().nullable().describe('null: without limit.'),
-    redeemed_at: z.iso.datetime().nullable(),
+    redeemed_at: z.iso.datetime().nullable().describe('When it was used last.'),
     created_at: z.iso.datetime(),
   })
   .meta({ id: 'Code' });

@@ -8,21 +8,31 @@ export const csvLimits = {
   lineMost: 1024,
 } as const;
 
+/** A first line with only this in its first field is a heading. Its separator is that of the lines below, else it is a comma. */
+const HEADING = /^"?codes?"?\s*(?:([,;])|$)/i;
+
 /**
  * The codes of a CSV text, line by line as it arrives: the first field of each line, quoted or not. Empty
- * lines and a first line that reads `code` are passed over.
+ * lines and a heading are passed over. A semicolon may be part of a code, so it separates only where the heading says so.
  *
  * @throws AppError `payload_too_large`, `invalid_request` for a line without an end
  */
 export async function* readCsv(chunks: AsyncIterable<Buffer>): AsyncGenerator<GivenCode> {
   let line = 0;
-  for await (const text of linesOf(chunks)) {
+  let separator = ',';
+  for await (const raw of linesOf(chunks)) {
     line++;
-    const field = firstField(text);
-    const isHeading = line === 1 && /^codes?$/i.test(field);
-    if (field !== '' && !isHeading) yield { text: field, place: `line ${line}` };
+    const text = (line === 1 ? raw.replace(BYTE_ORDER_MARK, '') : raw).trim();
+    const heading = line === 1 ? HEADING.exec(text) : null;
+    if (heading) separator = heading[1] ?? separator;
+    // A spreadsheet writes its empty rows as separators.
+    else if (text.replaceAll(separator, '').trim() !== '')
+      yield { place: `line ${line}`, ...firstField(text, separator) };
   }
 }
+
+/** That of UTF-8, a character for each byte. */
+const BYTE_ORDER_MARK = /^\xef\xbb\xbf/;
 
 async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
   // Any byte is a character here, and what is no ASCII is refused later: no character can be cut in two.
@@ -44,8 +54,15 @@ async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
   if (rest !== '') yield rest;
 }
 
-function firstField(line: string): string {
-  const text = line.replace(/^\xef\xbb\xbf/, '').trim();
-  const quoted = /^"((?:[^"]|"")*)"/.exec(text)?.[1];
-  return (quoted?.replaceAll('""', '"') ?? text.split(/[,;]/, 1)[0] ?? '').trim();
+function firstField(line: string, separator: string): Pick<GivenCode, 'text' | 'fault'> {
+  if (!line.startsWith('"')) {
+    const text = (line.split(separator, 1)[0] as string).trim();
+    return text === '' ? { text, fault: 'has nothing in its first field' } : { text };
+  }
+  const [, quoted = '', rest] = /^"((?:[^"]|"")*)"\s*(.*)$/.exec(line) ?? [];
+  if (rest === undefined) return { text: '', fault: 'has a quote that is not closed' };
+  const text = quoted.replaceAll('""', '"').trim();
+  return rest === '' || rest.startsWith(separator)
+    ? { text }
+    : { text, fault: 'has something between a closing quote and the next field' };
 }

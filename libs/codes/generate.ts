@@ -1,7 +1,6 @@
 import { isTransient } from '@claimline/db/error';
 import type { Sql } from '@claimline/db/pool';
 import { backoffMs, pause } from '@claimline/kernel/backoff';
-import { AppError } from '@claimline/kernel/error';
 import { createDraw, drawMany } from './draw.ts';
 import { finishRun, leaseRun, type RunRow, readRun } from './runs.ts';
 import { storeCodes, storeLimits, tidyCodes } from './store.ts';
@@ -33,7 +32,7 @@ export async function workOnRun(
   try {
     await storeAll(sql, run, onBatch);
   } catch (error) {
-    if (error instanceof AppError) await finishRun(sql, id); // It would fail again, whoever carried it on.
+    if (!isTransient(error)) await finishRun(sql, id); // It would fail again, whoever carried it on.
     throw error;
   }
   await finishRun(sql, id);

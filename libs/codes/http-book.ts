@@ -10,7 +10,7 @@ import { readCsv } from './csv.ts';
 import { workOnRun } from './generate.ts';
 import { recipeFields, toRecipe } from './recipe.ts';
 import { beginRun, type RunRow, readRun, runSchema, toRun } from './runs.ts';
-import { uploadCodes, uploadLimits } from './upload.ts';
+import { checkList, uploadCodes, uploadLimits } from './upload.ts';
 
 export const bookHttpLimits = {
   /** The largest JSON body of an upload. It is held in memory; what is larger goes by text/csv. */
@@ -109,7 +109,7 @@ function mountUploading(router: Router, { sql }: { sql: Sql }) {
       id: 'uploadCodes',
       tag: 'Codes',
       summary: "Put codes of your own into a coupon's book",
-      description: `At most ${uploadLimits.codesMost} at once. As text/csv, the first field of each line; it is stored as it arrives. What is stored already is skipped, in whichever book it is, so an upload that broke off is simply sent again; an Idempotency-Key is heeded with JSON only.`,
+      description: `At most ${uploadLimits.codesMost} at once. As text/csv, the first field of each line, under a heading code or none; it is stored as it arrives, so a mistake leaves what stands before it stored, which created and skipped in the problem count. A mistake in JSON is found before anything is stored. What is stored already is skipped, in whichever book it is, so an upload that broke off is simply sent again; an Idempotency-Key is heeded with JSON only.`,
       access: 'keyed',
       params: nameParams,
       body: z.strictObject({ codes: codesField }),
@@ -124,20 +124,24 @@ function mountUploading(router: Router, { sql }: { sql: Sql }) {
             skipped: z.int(),
             duplicates: z
               .array(z.string())
-              .describe(`The first ${uploadLimits.duplicatesMost} that were skipped.`),
+              .describe(`The first $uploadLimits.duplicatesMostthat were skipped.`),
           }),
         },
       },
       problems: ['coupon_not_found', 'coupon_has_claims'],
     },
     async ({ c, params, body }) => {
-      const codes = body === undefined ? readCsv(c.env.incoming) : given(body.codes);
+      const codes = body === undefined ? readCsv(sent(c.env.incoming)) : checkList(body.codes);
       return reply(c, 201, await uploadCodes(sql, params.name, codes));
     },
   );
 }
 
-function* given(codes: unknown[]) {
-  for (const [i, code] of codes.entries())
-    yield { text: typeof code === 'string' ? code : '', place: `codes.${i}` };
+/** The body as it comes. What breaks it off is the client's: Node gives it the code that a lost database has, too. */
+async function* sent(incoming: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  try {
+    yield* incoming;
+  } catch (cause) {
+    throw new AppError('invalid_request', 'the request was cut off', { cause });
+  }
 }

@@ -1,12 +1,12 @@
 import { nameParams } from '@claimline/coupons';
 import type { Sql } from '@claimline/db/pool';
 import { requiredText } from '@claimline/http/fields';
-import { decodeCursor, page, pageQuery } from '@claimline/http/page';
+import { decodeCursor, encodeCursor, page, pageQuery } from '@claimline/http/page';
 import { reply } from '@claimline/http/reply';
 import type { Router } from '@claimline/http/router';
 import { z } from 'zod';
 import { type CodeRow, codeSchema, codeStatuses, toCode } from './code.ts';
-import { type AuditRow, listAudit, listCodes, listUserCodes, readCode } from './list.ts';
+import { type AuditRow, listAudit, listCodes, listLimits, listUserCodes, readCode } from './list.ts';
 import { codeParams } from './params.ts';
 
 const codePage = z.object({ data: z.array(codeSchema), next_cursor: z.string().nullable() });
@@ -39,6 +39,7 @@ function mountBookLists(router: Router, sql: Sql) {
       id: 'listCodes',
       tag: 'Codes',
       summary: "A coupon's codes, in their own order",
+      description: `A page of those with a status is looked for among ${listLimits.seenMost} codes: it may hold fewer than \`limit\`, or none, where \`next_cursor\` says that more of the book follows.`,
       access: 'keyed',
       params: nameParams,
       query: z.object({
@@ -50,12 +51,10 @@ function mountBookLists(router: Router, sql: Sql) {
     },
     async ({ c, params, query: { limit, cursor, status } }) => {
       const after = decodeCursor(cursor, 'string');
-      const rows = await listCodes(sql, { couponName: params.name, status, limit, after });
-      return reply(
-        c,
-        200,
-        page(rows, limit, row => row.code, toCode),
-      );
+      const { rows, seenTo } = await listCodes(sql, { couponName: params.name, status, limit, after });
+      const shown = page(rows, limit, row => row.code, toCode);
+      if (shown.next_cursor === null && seenTo !== null) shown.next_cursor = encodeCursor(seenTo);
+      return reply(c, 200, shown);
     },
   );
 

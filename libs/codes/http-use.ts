@@ -76,7 +76,7 @@ function mountLocking(router: Router) {
       tag: 'Codes',
       summary: 'Lock a code for its owner, for a while',
       description:
-        'Locking again while the lock lives changes nothing. A lock that has lapsed locks nothing.',
+        'Locking again while the lock lives changes nothing. A lock that has lapsed locks nothing. Codes of a public coupon are not locked.',
       access: 'public',
       params: codeParams,
       body: z.strictObject({
@@ -101,6 +101,7 @@ function mountLocking(router: Router) {
       },
       problems: [
         'code_not_found',
+        'code_public',
         'not_owner',
         'code_not_assigned',
         'code_redeemed',
@@ -134,15 +135,15 @@ function mountLocking(router: Router) {
       answers: {
         200: {
           description: 'Not locked, now or before',
-          schema: z.object({ code: z.string(), status: z.literal('assigned') }),
+          schema: z.object({ code: z.string(), status: z.enum(['assigned', 'redeemed']) }),
         },
       },
-      problems: ['code_not_found', 'not_owner', 'code_not_assigned', 'code_redeemed', 'code_locked'],
+      problems: ['code_not_found', 'not_owner', 'code_not_assigned', 'code_locked'],
     },
     async ({ c, params: { code }, body, sql }) => {
       const { user_id: userId, session_id: session = null } = body;
-      await unlockCode(sql, { code, userId, session }, callerOf(c, 'user'));
-      return reply(c, 200, { code, status: 'assigned' });
+      const { status } = await unlockCode(sql, { code, userId, session }, callerOf(c, 'user'));
+      return reply(c, 200, { code, status });
     },
   );
 }
@@ -163,7 +164,9 @@ function mountRedeeming(router: Router) {
       body: z.strictObject({
         user_id: requiredText(),
         order_id: requiredText().optional(),
-        order_value: requiredInteger(0, Number.MAX_SAFE_INTEGER).optional().describe('In minor units.'),
+        order_value: requiredInteger(0, Number.MAX_SAFE_INTEGER)
+          .optional()
+          .describe('In minor units. Left out, it meets no minimum_order_value.'),
         session_id: sessionField,
         metadata: metadata().optional(),
       }),

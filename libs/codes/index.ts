@@ -4,5 +4,5 @@ export { workOnRun } from './generate.ts';
 export { lockCode } from './lock.ts';
 export { recipeFields, toRecipe } from './recipe.ts';
 export { redeemCode } from './redeem.ts';
-export { beginRun } from './runs.ts';
+export { beginRun, readRun } from './runs.ts';
 export { uploadCodes } from './upload.ts';

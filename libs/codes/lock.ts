@@ -10,6 +10,9 @@ export const lockLimits = { ttlMostS: 86_400 } as const;
 /** A lock as it stands: until when, and how long one is. */
 export type Locked = Judged & { locked_until: Date; seconds: number };
 
+/** A code that is not locked. */
+export type Unlocked = Judged & { status: 'assigned' | 'redeemed' };
+
 /**
  * Locks a code for its owner, or leaves the lock that the same session of the owner has. A session is what
  * the caller calls so, such as a cart; without one, all requests of a person are one session.
@@ -37,14 +40,18 @@ export async function lockCode(
   return orRefuse('lock', row);
 }
 
-/** Takes the lock off a code; without one nothing happens. Error: an AppError of verdict.ts. */
+/** Takes the lock off a code and answers how it stands then; without one nothing happens. Error: an AppError of verdict.ts. */
 export async function unlockCode(
   sql: Sql,
   { code, userId, session }: { code: string; userId: string; session: string | null },
   { actor, address, agent }: Caller,
-): Promise<void> {
-  const [row] = await sql.unsafe<Judged[]>(unlockStatement, [code, userId, session, actor, address, agent], {
-    prepare: true,
-  });
-  orRefuse('unlock', row);
+): Promise<Unlocked> {
+  const [row] = await sql.unsafe<Unlocked[]>(
+    unlockStatement,
+    [code, userId, session, actor, address, agent],
+    {
+      prepare: true,
+    },
+  );
+  return orRefuse('unlock', row);
 }

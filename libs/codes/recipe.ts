@@ -1,7 +1,7 @@
 import { fieldLimits, requiredInteger } from '@claimline/http/fields';
 import { AppError } from '@claimline/kernel/error';
 import { z } from 'zod';
-import { codeLimits, toStored } from './code.ts';
+import { codeLimits, isCodeText } from './code.ts';
 
 export const recipeLimits = {
   quantityMost: 1_000_000,
@@ -25,7 +25,7 @@ export const recipeFields = {
   prefix: z
     .string()
     .max(recipeLimits.prefixMost, `exceeds maximum length of ${recipeLimits.prefixMost}`)
-    .refine(prefix => prefix === '' || toStored(prefix) !== null, 'must be printable ASCII without spaces')
+    .refine(prefix => prefix === '' || isCodeText(prefix), 'must be printable ASCII without spaces')
     .optional(),
   length: requiredInteger(recipeLimits.lengthLeast, recipeLimits.lengthMost)
     .optional()
@@ -39,7 +39,7 @@ export const recipeFields = {
   pattern: z
     .string()
     .max(codeLimits.lengthMost, `exceeds maximum length of ${codeLimits.lengthMost}`)
-    .refine(pattern => toStored(pattern) !== null, 'must be printable ASCII without spaces')
+    .refine(isCodeText, 'must be printable ASCII without spaces')
     .optional()
     .describe('Such as `SUMMER-####-????`: # is a digit, ? a letter, * either; the rest stands as it is.'),
 };

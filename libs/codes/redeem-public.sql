@@ -11,11 +11,12 @@ with book as materialized (
   from codes join coupons on name = coupon_name where code = $1::text for update of codes
 ),
 held as materialized (
-  select status, redemption_count from assignments where code = $1::text
+  select claim_id, redemption_count, redeemed_at from assignments where code = $1::text
 ),
 counted as materialized (
   select
-    book.*, coalesce(held.status, 'available') as code_status,
+    book.*, case when held.claim_id is null then 'available' else 'assigned' end as code_status,
+    held.redeemed_at,
     -- Its uses while it was personal count too.
     book.redemption_count + coalesce(held.redemption_count, 0) as uses,
     coalesce((
@@ -31,12 +32,12 @@ judged as materialized (
       when not public then 'personal'
       when uses >= max_redemptions_per_code then 'code_redeemed'
       when status <> 'active' or starts_at > now() or ends_at <= now() then 'coupon_inactive'
-      when $4::bigint < (discount ->> 'minimum_order_value')::bigint then 'minimum_not_met'
+      when coalesce($4::bigint, 0) < (discount ->> 'minimum_order_value')::bigint then 'minimum_not_met'
       when (select true from redemptions where order_id = $3::text limit 1) then 'order_already_used'
       when uses_of_person >= per_user_limit then 'quota_reached'
       else 'ok'
     end as verdict,
-    id, name, code_status as status, uses, uses_of_person, max_redemptions_per_code as max_redemptions,
+    id, name, code_status as status, uses, uses_of_person, redeemed_at, max_redemptions_per_code as max_redemptions,
     coalesce(uses + 1 >= max_redemptions_per_code, false) as is_final,
     discount_amount(discount, $4::bigint) as discount_amount
   from (select) as always left join counted on true
@@ -73,7 +74,12 @@ select
   case when verdict = 'ok' and changed.status is null then 'again' else verdict end as verdict,
   coalesce(changed.status, judged.status) as status,
   case when changed.status is null then uses else uses + 1 end as redemption_count,
-  case when changed.status is not null then now() end as redeemed_at,
+  case
+    when changed.status is not null then now()
+    when verdict = 'code_redeemed' then greatest(redeemed_at, (
+      select created_at from code_audit where claim_id = 0 and code = $1::text order by id desc limit 1
+    ))
+  end as redeemed_at,
   max_redemptions, is_final, discount_amount,
   null::timestamptz as locked_until, null::int as retry_after_seconds
 from judged left join changed on true

@@ -26,7 +26,7 @@ judged as materialized (
       when book.status <> 'active' or book.starts_at > now() or book.ends_at <= now() then 'coupon_inactive'
       when held.locked_until > now() and held.lock_session is distinct from $3::text then 'code_locked'
       when held.redemption_count + uses_of_all >= book.max_redemptions_per_code then 'redemption_limit'
-      when $5::bigint < (book.discount ->> 'minimum_order_value')::bigint then 'minimum_not_met'
+      when coalesce($5::bigint, 0) < (book.discount ->> 'minimum_order_value')::bigint then 'minimum_not_met'
       else 'ok'
     end as verdict,
     held.claim_id, held.coupon_id, held.status, held.locked_until,

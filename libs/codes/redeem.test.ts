@@ -2,6 +2,9 @@ import { closePool, openPool, type Sql } from '@claimline/db/pool';
 import { createTestDatabase, type TestDatabase } from '@claimline/db/testing';
 import type { AppError } from '@claimline/kernel/error';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { assignCode, findPlace } from './assign.ts';
+import { readCode } from './list.ts';
+import { lockCode, unlockCode } from './lock.ts';
 import { redeemCode } from './redeem.ts';
 import { codeCheck } from './verify.ts';
 
@@ -50,7 +53,6 @@ async function giveToAnn(name: string, code: string, ordinal: number) {
 
 /** Redeems once for each, all at once; counts how they ended. */
 async function redeemAtOnce(uses: { code: string; userId: string; orderId?: string }[]) {
-  const caller = { actor: 'user', address: null, agent: null } as const;
   const ended = await Promise.all(
     uses.map(({ code, userId, orderId = null }) =>
       redeemCode(
@@ -67,6 +69,21 @@ async function redeemAtOnce(uses: { code: string; userId: string; orderId?: stri
   for (const end of ended) counts[end] = (counts[end] ?? 0) + 1;
   return counts;
 }
+
+const caller = { actor: 'user', address: null, agent: null } as const;
+
+/** One use of a code, by ann unless said otherwise. */
+const redeem = (code: string, use: { userId?: string; orderValue?: number } = {}) =>
+  redeemCode(
+    sql,
+    { code, userId: 'ann', session: null, orderId: null, orderValue: null, metadata: undefined, ...use },
+    caller,
+  );
+const lock = (code: string, seconds: number | null = null) =>
+  lockCode(sql, { code, userId: 'ann', session: null, seconds, metadata: undefined }, caller);
+const refused = (code: string, extra?: unknown) => ({
+  problem: { code, ...(extra !== undefined && { extra }) },
+});
 
 const times = <Item>(make: (n: number) => Item) => Array.from({ length: crowd }, (_, n) => make(n));
 
@@ -150,4 +167,50 @@ test('merchants are told of the use of a public code as of a personal one', asyn
     await sql`select id as subject from coupons join codes on name = coupon_name where code = any (${codes}) order by code`;
   expect(told.map(({ subject }) => ({ subject }))).toEqual(ids.map(row => ({ ...row })));
   expect(Object.keys(told[0]?.data ?? {})).toEqual(Object.keys(told[1]?.data ?? {}));
+});
+
+test("a code of a public coupon cannot be locked, and a lock from before is in nobody's way", async () => {
+  const [code] = (await insertCodes(1, { max_redemptions_per_code: 3, per_user_limit: 3 })) as [string];
+  await lock(code);
+  await sql`update coupons set public = true from codes where name = coupon_name and code = ${code}`;
+  await expect(lock(code)).rejects.toMatchObject(refused('code_public'));
+  expect(await redeem(code, { userId: 'bob' })).toMatchObject({ status: 'assigned', redemption_count: 1 });
+});
+
+test('a public code that is used up says since when, and is not given to anybody', async () => {
+  const [code] = (await insertCodes(1, { public: true })) as [string];
+  const { redeemed_at } = await redeem(code);
+  expect(await readCode(sql, code)).toMatchObject({ status: 'redeemed', redeemed_at });
+  await expect(redeem(code, { userId: 'bob' })).rejects.toMatchObject(
+    refused('code_redeemed', { redeemed_at: redeemed_at.toISOString() }),
+  );
+  const given = { code, userId: 'bob', ticket: 'tkt', place: await findPlace(sql, code) };
+  const grant = () => expect.unreachable();
+  await expect(assignCode({ sql, grant }, given, caller)).rejects.toMatchObject(
+    refused('code_not_available'),
+  );
+});
+
+test('an order without a value meets no minimum', async () => {
+  const discount = { type: 'fixed', value: 1, minimum_order_value: 1, currency: 'EUR' };
+  const codes = [
+    ...(await insertCodes(1, { discount: sql.json(discount) })),
+    ...(await insertCodes(1, { discount: sql.json(discount), public: true })),
+    ...(await insertCodes(1, { discount: sql.json({ ...discount, minimum_order_value: 0 }) })),
+  ] as [string, string, string];
+  for (const code of codes.slice(0, 2)) {
+    await expect(redeem(code)).rejects.toMatchObject(refused('minimum_not_met'));
+    expect(await redeem(code, { orderValue: 1 })).toMatchObject({ discount_amount: 1 });
+  }
+  expect(await redeem(codes[2])).toMatchObject({ discount_amount: null });
+});
+
+test('a lock that stands keeps the time it was given, and unlocking what is not locked is no mistake', async () => {
+  const [code] = (await insertCodes(1, { lock_ttl_seconds: 300 })) as [string];
+  const first = await lock(code, 60);
+  expect(await lock(code, 900)).toMatchObject({ locked_until: first.locked_until, seconds: 60 });
+  const unlock = () => unlockCode(sql, { code, userId: 'ann', session: null }, caller);
+  expect([(await unlock()).status, (await unlock()).status]).toEqual(['assigned', 'assigned']);
+  await redeem(code);
+  expect((await unlock()).status).toBe('redeemed');
 });

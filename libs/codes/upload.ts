@@ -1,5 +1,5 @@
 import type { Sql } from '@claimline/db/pool';
-import { AppError } from '@claimline/kernel/error';
+import { AppError, type FieldError } from '@claimline/kernel/error';
 import { codeLimits, toStored } from './code.ts';
 import { storeCodes, storeLimits, tidyCodes } from './store.ts';
 
@@ -8,12 +8,43 @@ export const uploadLimits = {
   codesMost: 1_000_000,
   /** Duplicates that the answer names. */
   duplicatesMost: 1000,
+  /** Mistakes that the answer names. */
+  faultsMost: 100,
 } as const;
 
+const BEYOND = `is beyond the ${uploadLimits.codesMost} codes of one upload`;
 const NO_CODE = `must be 1 to ${codeLimits.lengthMost} printable ASCII characters without spaces`;
+
+/** Steps of a path and no names in it: every client resolves them away, so such a code could not be addressed. */
+const PATH_STEP = /^\.\.?$/;
+
+/** A code as it was given, and where: `codes.3`, `line 4`. With a fault that is known already, what is given is no code. */
+export type GivenCode = { text: string; place: string; fault?: string };
 
 /** What became of an upload; `duplicates` are the first of those that were skipped. */
 export type Uploaded = { created: number; skipped: number; duplicates: string[] };
+
+/**
+ * The codes of a list that has come whole.
+ * @throws AppError `invalid_request` naming those that are no codes, before anything is stored
+ */
+export function checkList(codes: unknown[]): Iterable<GivenCode> {
+  if (codes.length > uploadLimits.codesMost)
+    throw refuse([{ path: 'codes', message: `has more than ${uploadLimits.codesMost} codes` }]);
+  const faults: FieldError[] = [];
+  for (const given of listed(codes)) {
+    const message = faultOf(given);
+    if (message !== null) faults.push({ path: given.place, message });
+    if (faults.length === uploadLimits.faultsMost) break;
+  }
+  if (faults.length > 0) throw refuse(faults);
+  return listed(codes);
+}
+
+function* listed(codes: unknown[]): Generator<GivenCode> {
+  for (const [i, code] of codes.entries())
+    yield { text: typeof code === 'string' ? code : '', place: `codes.${i}` };
+}
 
 /**
  * Puts a list of codes into a coupon's book, as it is read: nothing but a batch is held in memory. What is
@@ -21,7 +52,8 @@ export type Uploaded = { created: number; skipped: number; duplicates: string[] 
  *
  * @param codes as they were given, with where each stands, for the error
  * @param onBatch told after every batch
- * @throws AppError of storeCodes; `invalid_request` naming what is no code, with the codes before it stored
+ * @throws AppError of storeCodes; of reading, or `invalid_request` naming what is no code: what stands before it is
+ *   stored then, and counted in the error
  */
 export async function uploadCodes(
   sql: Sql,
@@ -47,30 +79,35 @@ export async function uploadCodes(
     if (uploaded.duplicates.length < uploadLimits.duplicatesMost) uploaded.duplicates.push(code);
   }
 
-  for await (const { text, place } of codes) {
-    const code = toStored(text);
-    if (code === null || seen === uploadLimits.codesMost) {
-      await store(); // What stands before the mistake: so the answer can say where to go on.
-      throw refuse(
-        place,
-        code === null ? NO_CODE : `is beyond the ${uploadLimits.codesMost} codes of one upload`,
-      );
+  try {
+    for await (const given of codes) {
+      const fault = seen === uploadLimits.codesMost ? BEYOND : faultOf(given);
+      if (fault !== null) throw refuse([{ path: given.place, message: fault }]);
+      seen++;
+      batch.push(toStored(given.text) as string);
+      if (batch.length === storeLimits.batch) await store();
     }
-    seen++;
-    batch.push(code);
-    if (batch.length === storeLimits.batch) await store();
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    await store();
+    const { code, message, ...rest } = error.problem;
+    const { created, skipped } = uploaded;
+    throw new AppError(code, message, { ...rest, extra: { created, skipped }, cause: error });
   }
   await store();
-  if (seen === 0) throw refuse('codes', 'must not be empty');
+  if (seen === 0) throw refuse([{ path: 'codes', message: 'must not be empty' }]);
   await tidyCodes(sql, uploaded.created);
   return uploaded;
 }
 
-/** A code as it was given, and where: `codes.3`, `line 4`. */
-export type GivenCode = { text: string; place: string };
+function faultOf({ text, fault }: GivenCode): string | null {
+  if (fault !== undefined) return fault;
+  const code = toStored(text);
+  if (code === null) return NO_CODE;
+  return PATH_STEP.test(code) ? 'must not be . or ..' : null;
+}
 
-function refuse(path: string, message: string): AppError {
-  return new AppError('invalid_request', `invalid request: ${path} ${message}`, {
-    errors: [{ path, message }],
-  });
+function refuse(errors: FieldError[]): AppError {
+  const [first] = errors as [FieldError];
+  return new AppError('invalid_request', `invalid request: ${first.path} ${first.message}`, { errors });
 }

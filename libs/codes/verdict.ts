@@ -6,13 +6,14 @@ const sentences = {
   code_not_found: 'code not found',
   code_not_assigned: 'nobody has this code yet',
   not_owner: 'this code belongs to somebody else',
+  code_public: 'anybody may use this code, so nobody can lock it',
   code_redeemed: 'this code is redeemed',
   coupon_inactive: 'the coupon of this code is paused, ended or not started',
   code_locked: 'this code is locked by another session',
   redemption_limit: 'this code was redeemed as often as its coupon allows',
-  minimum_not_met: 'the order is below the minimum of the coupon',
+  minimum_not_met: 'order_value is below the minimum of the coupon, or missing',
   order_already_used: 'this order has used a code already',
-  code_not_available: 'somebody has this code already',
+  code_not_available: 'somebody has this code already, or it is used up',
   quota_reached: 'this person has as many of this coupon as it allows',
 } as const;
 

@@ -1,11 +1,16 @@
+import { isCheckViolation } from '@claimline/db/error';
 import type { Sql } from '@claimline/db/pool';
 import { AppError } from '@claimline/kernel/error';
 import { type CouponRow, couponColumns } from './coupon.ts';
-import type { CouponChange } from './schemas.ts';
+import { type CouponChange, WINDOW_ORDER } from './schemas.ts';
+
+/** The table's constraint that a window ends after it starts. */
+const WINDOW_CHECK = 'coupons_check';
 
 /**
  * Changes a coupon in one statement. The stock moves by as much as the amount, never under what is
  * granted, and not at all where it is the number of codes in a book. The table's trigger tells every process; nothing else is to be told.
+ * Errors: `coupon_not_found`, `coupon_has_book`, `below_granted`, `invalid_request` for a window that would end before it starts.
  */
 export async function changeCoupon(sql: Sql, name: string, change: CouponChange): Promise<CouponRow> {
   const { amount, discount, metadata, ...plain } = change;
@@ -23,7 +28,10 @@ export async function changeCoupon(sql: Sql, name: string, change: CouponChange)
     update coupons set ${sets.flatMap((set, index) => (index === 0 ? [set] : [sql`, `, set]))}
     where name = ${name}
       and ${amount === undefined ? sql`true` : sql`remaining_amount + (${amount}::bigint - amount) >= 0 and (not has_book or amount = ${amount})`}
-    returning ${sql(couponColumns as unknown as string[])}`;
+    returning ${sql(couponColumns as unknown as string[])}`.catch(error => {
+    // One end of the window may be given alone: the table compares it with the other as it stands.
+    throw isCheckViolation(error, WINDOW_CHECK) ? windowOutOfOrder(change) : error;
+  });
   if (row) return row;
   const [coupon] = await sql<{ granted: number; has_book: boolean }[]>`
     select amount - remaining_amount as granted, has_book from coupons where name = ${name}`;
@@ -34,4 +42,11 @@ export async function changeCoupon(sql: Sql, name: string, change: CouponChange)
       'the amount of this coupon is the number of its codes: add codes to raise it',
     );
   throw new AppError('below_granted', `${coupon.granted} are granted already, the amount cannot be less`);
+}
+
+function windowOutOfOrder({ ends_at }: CouponChange): AppError {
+  const [path, message] = ends_at ? ['ends_at', WINDOW_ORDER] : ['starts_at', 'must be before ends_at'];
+  return new AppError('invalid_request', `invalid request: ${path} ${message}`, {
+    errors: [{ path, message }],
+  });
 }

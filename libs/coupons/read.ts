@@ -66,7 +66,7 @@ export async function readStats(sql: Sql, name: string): Promise<CouponStats> {
       select count(*) as codes, count(*) filter (where assignments.code is null) as unheld,
         count(*) filter (where locked_until > now()) as locked
       from codes left join assignments on assignments.code = codes.code
-      where public and coupon_name = coupons.name
+      where public and max_redemptions_per_code is not null and coupon_name = coupons.name
         and codes.redemption_count + coalesce(assignments.redemption_count, 0) >= max_redemptions_per_code
     ) used_up
     where name = ${name}`;

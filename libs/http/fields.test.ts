@@ -116,6 +116,23 @@ test('every wrong field is named, foreign ones too, however deep', () => {
   ]);
 });
 
+test('a field that is missing is required, one that may be left out is not: null has the wrong type there', () => {
+  const inner = z.strictObject({ currency: z.string(), most: requiredInteger(1).optional() });
+  const schema = z.strictObject({
+    inner: inner.nullish(),
+    limit: requiredInteger(1).default(1),
+    text: requiredText().optional(),
+  });
+  expect(refusalOf(schema, { inner: { most: null }, limit: null, text: null })?.errors).toEqual([
+    { path: 'inner.currency', message: 'is required' },
+    { path: 'inner.most', message: 'has the wrong type' },
+    { path: 'limit', message: 'has the wrong type' },
+    { path: 'text', message: 'has the wrong type' },
+  ]);
+  expect(refusalOf(schema, { inner: {} })?.message).toBe('invalid request: inner.currency is required');
+  expect(refusalOf(schema, { inner: null })).toBeUndefined();
+});
+
 test.each([null, 5, 'x', [], true])('%j is no body', value => {
   expect(refusalOf(z.strictObject({}), value)?.message).toBe('invalid request body');
 });

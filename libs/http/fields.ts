@@ -93,22 +93,39 @@ export function isStorable(text: string): boolean {
 
 /** The value as the schema reads it, or a 400 that names every wrong field. */
 export function parseFields<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, {
+    error: issue => (issue.code === 'invalid_type' ? typeOrMissing(issue) : undefined),
+  });
   if (parsed.success) return parsed.data;
-  const errors = parsed.error.issues.flatMap(fieldErrors);
+  const errors = parsed.error.issues.flatMap(issue => fieldErrors(issue, schema));
   const first = errors[0] as FieldError;
   const isForeign = errors.some(error => error.path === '' || error.message === WRONG_TYPE);
   const message = isForeign ? 'invalid request body' : `invalid request: ${first.path} ${first.message}`;
   throw new AppError('invalid_request', message, { errors });
 }
 
-function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
+function fieldErrors(issue: z.core.$ZodIssue, schema: z.ZodType): FieldError[] {
   const path = issue.path.join('.');
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map(key => ({
       path: [...issue.path, key].join('.'),
       message: 'is not a field of this request',
     }));
-  const isPlainTypeError = issue.code === 'invalid_type' && issue.message.startsWith('Invalid input');
-  return [{ path, message: isPlainTypeError ? WRONG_TYPE : issue.message }];
+  // Nothing is missing where a field may be left out: it was null.
+  const isNull = issue.code === 'invalid_type' && issue.path.length > 0 && mayBeLeftOut(schema, issue.path);
+  return [{ path, message: isNull ? WRONG_TYPE : issue.message }];
+}
+
+function mayBeLeftOut(schema: z.ZodType, path: PropertyKey[]): boolean {
+  let field: z.ZodType | undefined = schema;
+  for (const key of path) field = fieldsOf(field)?.[key as string];
+  return field?.safeParse(undefined).success ?? false;
+}
+
+/** The fields of an object, also of one that may be null or left out. */
+function fieldsOf(schema: z.ZodType | undefined): Record<string, z.ZodType | undefined> | undefined {
+  if (schema instanceof z.ZodObject) return schema.shape;
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable || schema instanceof z.ZodDefault)
+    return fieldsOf(schema.unwrap() as z.ZodType);
+  return undefined;
 }

@@ -39,8 +39,13 @@ const problemSchema = z
       .optional()
       .describe('With a refund that is refused: what can be given back, in minor units.'),
     redeemed_at: z.iso.datetime().optional().describe('With `code_redeemed`.'),
-    created: z.int().optional().describe('With `codes_exhausted`: how many there are after all.'),
-    skipped: z.int().optional().describe('With `codes_exhausted`: how many were drawn that existed already.'),
+    created: z
+      .int()
+      .optional()
+      .describe(
+        'How many codes there are after all, with `codes_exhausted` and an upload that is refused on its way.',
+      ),
+    skipped: z.int().optional().describe('Likewise, how many existed already.'),
   })
   .meta({ id: 'Problem' });
 

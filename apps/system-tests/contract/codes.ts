@@ -280,9 +280,23 @@ export function codes(stack: ThisStack): void {
         headers: { 'content-type': 'text/csv' },
       });
       expectProblem(answer, 400, { code: 'invalid_request', fields: ['line 2'] });
+      expect(answer.body).toMatchObject({ created: 1, skipped: 0 });
       expect((await client.coupon(name)).body).toMatchObject({ amount: 1 });
       const again = await client.post(codesOf(name), { codes: [code, `${code}-2`] });
       expect(again.body).toEqual({ created: 1, skipped: 1, duplicates: [code.toUpperCase()] });
+    });
+
+    test('all mistakes in a list are named, and nothing of it is stored', async () => {
+      const client = stack().client();
+      const name = freshName('mistakes');
+      await client.create(name, 9);
+      const code = name.replaceAll(' ', '-');
+      const codes = [code, 'straße', 7, `${code}-2`, 'two words', '..'];
+      expectProblem(await client.post(codesOf(name), { codes }), 400, {
+        fields: ['codes.1', 'codes.2', 'codes.4', 'codes.5'],
+      });
+      expect((await client.coupon(name)).body).toMatchObject({ amount: 9 });
+      expectProblem(await client.get(codePath(code)), 404);
     });
 
     test.each([
@@ -298,6 +312,8 @@ export function codes(stack: ThisStack): void {
       [{ quantity: 33, pattern: 'A-##' }, 'pattern'],
       [{ quantity: 100, length: 6, alphabet: '01' }, 'length'],
       [{ quantity: 1, pattern: 'A #' }, 'pattern'],
+      [{ quantity: 1, pattern: 'A-#### ' }, 'pattern'],
+      [{ quantity: 1, prefix: ' A' }, 'prefix'],
       [{ quantity: 1, pattern: 'A?', alphabet: '0123456789' }, 'alphabet'],
       [{ quantity: 1, odd: 1 }, 'odd'],
     ])('a recipe such as %j is refused', async (recipe, field) => {

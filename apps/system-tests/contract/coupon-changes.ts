@@ -51,6 +51,22 @@ export function couponChanges(stack: ThisStack): void {
       expectProblem(await client.change(freshName('none'), { amount: 5 }), 404, { code: 'coupon_not_found' });
     });
 
+    test('one end of the window is compared with the other as it stands', async () => {
+      const client = stack().client();
+      const name = freshName('end');
+      const window = { starts_at: '2030-01-02T00:00:00Z', ends_at: '2030-01-03T00:00:00Z' };
+      const before = (await client.create(name, 2, window)).body;
+      for (const [fields, error] of [
+        [{ ends_at: '2030-01-01T00:00:00Z' }, 'invalid request: ends_at must be after starts_at'],
+        [{ ends_at: window.starts_at }, 'invalid request: ends_at must be after starts_at'],
+        [{ starts_at: '2030-01-04T00:00:00Z' }, 'invalid request: starts_at must be before ends_at'],
+      ] as const)
+        expectProblem(await client.change(name, fields), 400, { error, fields: Object.keys(fields) });
+      expect((await client.coupon(name)).body).toEqual(before);
+      expect((await client.change(name, { ends_at: null })).status).toBe(200);
+      expect((await client.change(name, { starts_at: '2030-01-04T00:00:00Z' })).status).toBe(200);
+    });
+
     test('paused, opened again, ended', async () => {
       const client = stack().client();
       const name = freshName('paused');

@@ -83,6 +83,12 @@ export function hostileText(stack: ThisStack): void {
       expectNoServerErrors(client.history);
     });
 
+    test.each(['.', '..'])('%s is no name: every client takes it out of an address', async name => {
+      expectProblem(await stack().client().create(name, 1), 400, {
+        error: 'invalid request: name must not be . or ..',
+      });
+    });
+
     test('a character that no database stores is refused', async () => {
       const client = stack().client();
       for (const text of unprintable) {
