@@ -132,10 +132,20 @@ export function createEngine(store: Store, onError: (error: Error) => void): Eng
     let found = queues.get(lane);
     if (!found) {
       found = store.openQueue(lane);
-      found.on('error', onError);
+      // What happens to the connection that all share is said by itself, once, and not by up to 5,000 queues.
+      found.on('error', () => {});
       queues.set(lane, found);
+      found.waitUntilReady().catch(forget(lane, found));
     }
     return found;
+  }
+
+  /** A queue asks the store something when it is opened, and where that fails everything fails that it is asked, for ever. */
+  function forget(lane: string, queue: Queue) {
+    return (error: Error) => {
+      if (queues.peek(lane) === queue) queues.delete(lane);
+      onError(error);
+    };
   }
 
   return {
