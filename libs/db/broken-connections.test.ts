@@ -179,7 +179,13 @@ test('connections to a Postgres that is gone without a word are given up', async
     expect(askAll()).rejects.toSatisfy(isTransient),
     expect(transaction(transactions, tx => tx`select 1`)).rejects.toSatisfy(isTransient),
   ]);
-  const works = () => askAll().then(() => transaction(transactions, tx => tx`select 1`)).then(() => true, () => false);
+  const works = () =>
+    askAll()
+      .then(() => transaction(transactions, tx => tx`select 1`))
+      .then(
+        () => true,
+        () => false,
+      );
   await expect.poll(works, { timeout: 5000 }).toBe(true);
   await transactions.close();
   await closePool(sql);
@@ -189,10 +195,21 @@ test('what was told to have failed while no connection could be made is not done
   await watch`create table done (what text)`;
   const sql = openPool({ url: way.url, ...short, max: 1 });
   way.setDeaf(true);
-  const asked = ['first', 'second', 'third'].map(what => sql`insert into done values (${what})`.catch(error => error));
+  const asked = ['first', 'second', 'third'].map(what =>
+    sql`insert into done values (${what})`.catch(error => error),
+  );
   expect((await Promise.all(asked)).every(isTransient)).toBe(true);
   way.setDeaf(false);
-  await expect.poll(() => sql`insert into done values ('later')`.then(() => true, () => false), { timeout: 5000 }).toBe(true);
+  await expect
+    .poll(
+      () =>
+        sql`insert into done values ('later')`.then(
+          () => true,
+          () => false,
+        ),
+      { timeout: 5000 },
+    )
+    .toBe(true);
   expect(await watch`select what from done`).toEqual([{ what: 'later' }]);
   await closePool(sql);
 });
@@ -202,7 +219,11 @@ test('a pool leaves a Postgres that only reads', async () => {
   await watch`create table written (at timestamptz)`;
   await watch.unsafe(`alter database ${name} set default_transaction_read_only = on`);
   const sql = openPool({ url: way.url, applicationName, max: connections });
-  const write = () => sql`insert into written values (now())`.then(() => 'done', error => error.code);
+  const write = () =>
+    sql`insert into written values (now())`.then(
+      () => 'done',
+      error => error.code,
+    );
   expect(await write()).toBe('25006');
   await watch.unsafe(`alter database ${name} set default_transaction_read_only = off`);
   await expect.poll(write, { timeout: 5000 }).toBe('done');

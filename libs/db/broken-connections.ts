@@ -114,7 +114,8 @@ function mendQueries(query: DriverQuery): void {
       if (isOfServer(error)) {
         if (error.code === readOnly) renew(this.handler, 0);
         reject(error);
-      } else void holdQueries(this.handler, passTurns(brokenConnectionLimits.turns)).then(() => reject(error));
+      } else
+        void holdQueries(this.handler, passTurns(brokenConnectionLimits.turns)).then(() => reject(error));
     };
     return handle.call(this);
   };

@@ -104,5 +104,9 @@ export function closePool(sql: Sql, seconds: number = poolLimits.closeSeconds): 
 const severalHosts = /^\w+:\/\/[^/]*,/;
 
 function reconnectSeconds(attempt: number): number {
-  return (Math.min(poolLimits.reconnectMaxMs, poolLimits.reconnectBaseMs * 2 ** attempt) * (0.5 + Math.random() / 2)) / 1000;
+  return (
+    (Math.min(poolLimits.reconnectMaxMs, poolLimits.reconnectBaseMs * 2 ** attempt) *
+      (0.5 + Math.random() / 2)) /
+    1000
+  );
 }

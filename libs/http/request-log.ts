@@ -47,7 +47,8 @@ export function createRequestLog(log: Logger) {
       status,
       duration_ms: Math.round(tookMs * 100) / 100,
     };
-    if (isError) log.error({ ...line, err: error instanceof Error && error.cause ? error.cause : error }, 'request');
+    if (isError)
+      log.error({ ...line, err: error instanceof Error && error.cause ? error.cause : error }, 'request');
     else log.info(line, 'request');
   }
 

@@ -34,7 +34,13 @@ export type Engine = {
   close(): Promise<void>;
 };
 
-export type NewJob = { id: string; name: string; data: unknown };
+export type NewJob = {
+  id: string;
+  name: string;
+  data: unknown;
+  /** Before all that wait, rather than behind them. */
+  isFirst?: boolean;
+};
 
 /** A job as its handler sees it. */
 export type LaneJob = { id: string; data: unknown };
@@ -157,6 +163,7 @@ export function createEngine(store: Store, onError: (error: Error) => void): Eng
     async add(lane, job) {
       const added = queue(lane).add(job.name, job.data, {
         jobId: job.id,
+        ...(job.isFirst && { lifo: true }),
         attempts: queueLimits.attempts,
         backoff: { type: 'exponential', delay: queueLimits.retryBaseMs, jitter: queueLimits.retryJitter },
         removeOnComplete: queueLimits.completedKept,

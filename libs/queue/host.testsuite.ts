@@ -182,7 +182,9 @@ export function crowdedHostSuite(world: () => World): void {
         await adding.engine.roster.want(slow, 'label');
         await expect.poll(() => door.waiting, { timeout: 5000 }).toBe(1);
         const since = host.lastRoundMs;
-        await expect.poll(() => host.lastRoundMs, { timeout: 5000 }).toBeGreaterThan(since + hostLimits.leaseMs);
+        await expect
+          .poll(() => host.lastRoundMs, { timeout: 5000 })
+          .toBeGreaterThan(since + hostLimits.leaseMs);
         await adding.engine.roster.want(other, 'label');
         await expect.poll(() => host.lanes.length, { timeout: 5000 }).toBe(3);
         expect(new Set(errors.map(error => error.message))).toEqual(new Set(['Postgres is away']));

@@ -36,7 +36,16 @@ describeWithRedis('a Redis that is in trouble', () => {
   const add = (lane: string, data: unknown = {}) => engine.add(lane, { id: 'a', name: 'a', data });
 
   const takesJobs = (lane: string) =>
-    expect.poll(() => add(lane).then(() => true, () => false), { timeout: 5000, interval: 20 }).toBe(true);
+    expect
+      .poll(
+        () =>
+          add(lane).then(
+            () => true,
+            () => false,
+          ),
+        { timeout: 5000, interval: 20 },
+      )
+      .toBe(true);
 
   test('a lane first wanted while it did not answer takes jobs once it does', async () => {
     const pausedMs = 2500; // Longer than a command of the accepting side waits.
@@ -48,7 +57,8 @@ describeWithRedis('a Redis that is in trouble', () => {
 
   test('whoever is told that it is a replica now connects anew', async () => {
     await add('before');
-    const connections = async () => /total_connections_received:(\d+)/.exec(String(await redis.command('INFO', 'stats')))?.[1];
+    const connections = async () =>
+      /total_connections_received:(\d+)/.exec(String(await redis.command('INFO', 'stats')))?.[1];
     const had = Number(await connections());
     await redis.command('REPLICAOF', '127.0.0.1', '1');
     await expect(add('replica')).rejects.toThrow('READONLY');

@@ -10,7 +10,17 @@ const BUFFER_BYTES = 8 * 1024;
 const FLUSH_MS = 100;
 
 /** What is said of an error besides its type, message and stack: codes, and where in the database it was. */
-const told = ['code', 'syscall', 'address', 'port', 'severity', 'detail', 'schema_name', 'table_name', 'constraint_name'];
+const told = [
+  'code',
+  'syscall',
+  'address',
+  'port',
+  'severity',
+  'detail',
+  'schema_name',
+  'table_name',
+  'constraint_name',
+];
 
 /**
  * An error as the log has it. The clients of the stores hang on their errors what they were doing: ioredis the whole
