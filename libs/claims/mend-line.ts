@@ -82,16 +82,28 @@ export async function mendLine(house: House, couponId: string): Promise<{ takenO
   return { takenOut: decided.length, added: jobless.length };
 }
 
+/**
+ * Before all that wait: that is their place in line, and behind 25,000 jobs they would be found to be without a job again
+ * and again, since no round looks at so many.
+ */
 async function addAgain(engine: Engine, coupon: { id: string; name: string }, places: InLine[]) {
   const lane = laneOf(coupon.id);
   await engine.roster.want(lane, coupon.name);
-  for (let from = 0; from < places.length; from += mendLimits.seats) {
-    const seated = places.slice(from, from + mendLimits.seats);
-    const claims = seated.map(({ ticket, userId, line }): JobClaim => [ticket, userId, line]);
+  const from = Array.from(
+    { length: Math.ceil(places.length / mendLimits.seats) },
+    (_, i) => i * mendLimits.seats,
+  );
+  // From the last to the first, since each goes before the one that was added before it.
+  for (const at of from.reverse()) {
+    const claims = places
+      .slice(at, at + mendLimits.seats)
+      .map(({ ticket, userId, line }): JobClaim => [ticket, userId, line]);
     const [ticket, userId] = claims[0] as JobClaim;
     const data: JobData = { coupon: coupon.id, name: coupon.name, claims };
-    // Another id than its first job's: that one may be kept as failed, and would make this add nothing.
-    await engine.add(lane, { id: `again.${jobIdOf(userId, ticket)}`, name: coupon.name, data });
+    // Another id than its first job's, and none that was added before: a job that is kept as failed would make this add nothing.
+    const id = `again.${jobIdOf(userId, ticket)}`;
+    await engine.remove(lane, id);
+    await engine.add(lane, { id, name: coupon.name, data, isFirst: true });
   }
 }
 

@@ -3,6 +3,7 @@ import { describeOnEngine, withLimits } from '@claimline/queue/testing';
 import { afterEach, expect, test } from 'vitest';
 import { createGate } from './create-gate.ts';
 import { type Gate, gateLimits } from './gate.ts';
+import { laneLimits } from './lane.ts';
 import { laneOf } from './lane-name.ts';
 import { findLostPlaces, isLineDone, mendLine } from './mend-line.ts';
 import { type House, openHouse } from './testing-house.ts';
@@ -53,6 +54,19 @@ for (const kind of ['redis', 'postgres'] as const)
       await expect.poll(() => opened.outcomeOf(orphan.ticket)).toMatchObject({ outcome: 'granted' });
       expect((await opened.claim(coupon.name, 'ada')).outcome).toBe('already_claimed');
       await expect.poll(() => isLineDone(opened, coupon.id)).toBe(true);
+    });
+
+    test('a place that gets a job again is before those who came later', async () => {
+      const opened = await open();
+      const coupon = await insertCoupon(opened.sql, {});
+      const { ticket } = await leavePlace(opened, coupon.name, 'ada');
+      // More than are settled together, which is done in line order anyway.
+      for (let i = 0; i < 2 * laneLimits.inHand; i++) await board(opened, coupon.name, `later-${i}`);
+      await withLimits(gateLimits, { orphanMs: 0 }, async () => {
+        expect(await mendLine(opened, coupon.id)).toEqual({ added: 1, takenOut: 0 });
+      });
+      await opened.startWork();
+      await expect.poll(() => opened.outcomeOf(ticket)).toMatchObject({ outcome: 'granted', sequence: 1 });
     });
 
     test('in a sale that never pauses a lost place gets its outcome too', { timeout: 60_000 }, async () => {

@@ -2,7 +2,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { pause } from '@claimline/kernel/backoff';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isTransient } from './error.ts';
-import { closePool, openPool, type Sql } from './pool.ts';
+import { closePool, openPool, poolLimits, type Sql } from './pool.ts';
 import { createTestDatabase, type TestDatabase } from './testing.ts';
 import { openTransactions, transaction } from './transaction.ts';
 
@@ -12,10 +12,13 @@ const rounds = 10;
 const settledMs = 4000;
 const turnsAsked = 60;
 const applicationName = 'breaking';
+/** With these a deadline is 1.3 s. */
+const short = { applicationName, statementTimeoutMs: 100, connectTimeoutSeconds: 1 };
 let database: TestDatabase;
 let watch: Sql;
 let way: Awaited<ReturnType<typeof openBreakingWay>>;
 beforeAll(async () => {
+  Object.assign(poolLimits, { answerSlackMs: 200 });
   database = await createTestDatabase({ empty: true });
   watch = openPool({ url: database.url, applicationName: 'watch', max: 1 });
   way = await openBreakingWay(database.url);
@@ -30,10 +33,11 @@ afterAll(async () => {
 async function openBreakingWay(url: string) {
   const near = new URL(url);
   const clients = new Set<Socket>();
+  let isDeaf = false;
   const server = createServer(client => {
     const store = connect(Number(near.port), near.hostname);
     clients.add(client);
-    client.pipe(store).pipe(client);
+    if (!isDeaf) client.pipe(store).pipe(client);
     for (const [one, other] of [
       [client, store],
       [store, client],
@@ -55,6 +59,14 @@ async function openBreakingWay(url: string) {
     },
     endAll() {
       for (const client of clients) client.end();
+    },
+    /** Nothing passes any more on the connections of now, and nobody is told. */
+    silenceAll() {
+      for (const client of clients) client.unpipe().resume();
+    },
+    /** The same for connections that are made from now on. */
+    setDeaf(deaf: boolean) {
+      isDeaf = deaf;
     },
     /** Each in a turn of the event loop of its own. */
     async resetOneByOne() {
@@ -155,4 +167,65 @@ test('a transaction whose connection breaks fails, and the next one has another 
     expect(row).toEqual({ one: 1 });
   }
   await transactions.close();
+});
+
+test('connections to a Postgres that is gone without a word are given up', async () => {
+  const sql = openPool({ url: way.url, ...short, max: connections });
+  const transactions = openTransactions({ url: way.url, ...short, max: 1 });
+  const askAll = () => Promise.all(Array.from({ length: connections }, () => sql`select pg_sleep(0.02)`));
+  await Promise.all([askAll(), transaction(transactions, tx => tx`select 1`)]);
+  way.silenceAll();
+  await Promise.all([
+    expect(askAll()).rejects.toSatisfy(isTransient),
+    expect(transaction(transactions, tx => tx`select 1`)).rejects.toSatisfy(isTransient),
+  ]);
+  const works = () =>
+    askAll()
+      .then(() => transaction(transactions, tx => tx`select 1`))
+      .then(
+        () => true,
+        () => false,
+      );
+  await expect.poll(works, { timeout: 5000 }).toBe(true);
+  await transactions.close();
+  await closePool(sql);
+});
+
+test('what was told to have failed while no connection could be made is not done later', async () => {
+  await watch`create table done (what text)`;
+  const sql = openPool({ url: way.url, ...short, max: 1 });
+  way.setDeaf(true);
+  const asked = ['first', 'second', 'third'].map(what =>
+    sql`insert into done values (${what})`.catch(error => error),
+  );
+  expect((await Promise.all(asked)).every(isTransient)).toBe(true);
+  way.setDeaf(false);
+  await expect
+    .poll(
+      () =>
+        sql`insert into done values ('later')`.then(
+          () => true,
+          () => false,
+        ),
+      { timeout: 5000 },
+    )
+    .toBe(true);
+  expect(await watch`select what from done`).toEqual([{ what: 'later' }]);
+  await closePool(sql);
+});
+
+test('a pool leaves a Postgres that only reads', async () => {
+  const name = new URL(database.url).pathname.slice(1);
+  await watch`create table written (at timestamptz)`;
+  await watch.unsafe(`alter database ${name} set default_transaction_read_only = on`);
+  const sql = openPool({ url: way.url, applicationName, max: connections });
+  const write = () =>
+    sql`insert into written values (now())`.then(
+      () => 'done',
+      error => error.code,
+    );
+  expect(await write()).toBe('25006');
+  await watch.unsafe(`alter database ${name} set default_transaction_read_only = off`);
+  await expect.poll(write, { timeout: 5000 }).toBe('done');
+  await closePool(sql);
 });

@@ -8,13 +8,18 @@ import { connect, type Socket } from 'node:net';
  * and again. Whoever tries again at once makes such queries: workers that had lived through a crash of Postgres could not
  * stop any more, since they waited for one.
  *
- * So queries wait while a connection of their pool breaks, and rejections are handed on when it is closed. A
- * deadline is for what is not known here.
+ * So queries wait while a connection of their pool breaks, and rejections are handed on when it is closed.
+ *
+ * Nor does the driver ever give up a connection by itself. Where Postgres went away without a word (its host died, an
+ * address moved) the kernel does so after a quarter of an hour; where it is a replica now, nobody does. So every query has
+ * a deadline, and when one has passed the silent connections of its pool are closed; all are when Postgres only reads.
  */
 
 /** What is used of the driver's queries (postgres/src/query.js). */
 type DriverQuery = {
   executed: boolean;
+  strings: readonly string[];
+  args: unknown[];
   /** Of the pool, or of the reserved connection, that the query is for. */
   handler: object;
   resolve(answer: unknown): void;
@@ -28,13 +33,23 @@ type Address = { host: string[]; port: number[]; path?: string | false | undefin
 export const brokenConnectionLimits = {
   /** Turns of the event loop after which a socket that had an error is closed, where the socket is not ours to watch: with TLS. */
   turns: 2,
+  /** Queries wait no longer for a connection that breaks: one that cannot say goodbye may take very long. */
+  breakingMs: 1000,
+  /** When a deadline has passed, a connection on which nothing comes for so long is closed. */
+  silenceMs: 1000,
 } as const;
 
 /** By pool, when the connections that break at this moment are closed. */
 const breaking = new WeakMap<object, Promise<unknown>>();
-/** By pool, after how many ms a query that has not been answered fails. */
-const deadlines = new WeakMap<object, number>();
+
+/** The connections of a pool, and after how many ms a query that has not been answered fails; undefined for never. */
+type Watched = { sockets: Set<Socket>; isRenewed: boolean; deadlineMs: number | undefined };
+/** By pool, and by reserved connection. */
+const watched = new WeakMap<object, Watched>();
 const mended = new WeakSet<object>();
+
+const readOnly = '25006';
+const nothing = Object.assign(['select'], { raw: ['select'] });
 
 /**
  * Watches the connections of a pool, and mends its queries.
@@ -44,15 +59,19 @@ const mended = new WeakSet<object>();
  */
 export function watchConnections() {
   let pool: object | undefined;
+  const sockets = new Set<Socket>();
   return {
     socket({ host: hosts, port: ports, path }: Address): Socket {
       const [host, port] = [hosts[0] as string, ports[0] as number];
       const socket = path ? connect(path) : connect(port, host);
       const hold = () => {
-        if (pool) holdQueries(pool, new Promise(resolve => socket.once('close', resolve)));
+        if (pool) holdQueries(pool, closeOf(socket));
       };
       socket.once('error', hold);
       socket.once('end', hold);
+      // Not when one closes: with TLS the driver takes away all who listen.
+      for (const one of sockets) if (one.destroyed) sockets.delete(one);
+      sockets.add(socket);
       // The driver names them in its errors, and the host to the server of a TLS connection.
       return Object.assign(socket, { host, port });
     },
@@ -60,9 +79,15 @@ export function watchConnections() {
       const { handler } = query as DriverQuery;
       pool = handler;
       mendQueries(query as DriverQuery);
-      if (deadlineMs !== undefined) deadlines.set(handler, deadlineMs);
+      watched.set(handler, { sockets, isRenewed: false, deadlineMs });
     },
   };
+}
+
+/** Has the queries of a reserved connection fail as those of its pool do. Neither query need run. */
+export function watchReserved(ofReserved: object, ofPool: object): void {
+  const pool = watched.get((ofPool as DriverQuery).handler);
+  if (pool) watched.set((ofReserved as DriverQuery).handler, pool);
 }
 
 function mendQueries(query: DriverQuery): void {
@@ -86,19 +111,53 @@ function mendQueries(query: DriverQuery): void {
     };
     this.reject = error => {
       clearTimeout(timer);
-      if (isOfServer(error)) reject(error);
-      else void holdQueries(this.handler, passTurns(brokenConnectionLimits.turns)).then(() => reject(error));
+      if (isOfServer(error)) {
+        if (error.code === readOnly) renew(this.handler, 0);
+        reject(error);
+      } else
+        void holdQueries(this.handler, passTurns(brokenConnectionLimits.turns)).then(() => reject(error));
     };
     return handle.call(this);
   };
 }
 
 function startDeadline(query: DriverQuery): NodeJS.Timeout | undefined {
-  const ms = deadlines.get(query.handler);
+  const ms = watched.get(query.handler)?.deadlineMs;
   if (ms === undefined) return undefined;
-  const fail = () =>
+  const fail = () => {
+    // One that still waits for a connection is kept by the driver. It must not do then what was said to have failed.
+    Object.assign(query, { strings: nothing, args: [] });
     query.reject(Object.assign(new Error(`Postgres did not answer within ${ms} ms.`), { code: 'ETIMEDOUT' }));
+    renew(query.handler, brokenConnectionLimits.silenceMs);
+  };
   return setTimeout(fail, ms).unref();
+}
+
+/** Closes the connections of a pool on which nothing comes within `silenceMs`; with 0 all. Others are made when needed. */
+function renew(handler: object, silenceMs: number): void {
+  const pool = watched.get(handler);
+  if (!pool || pool.isRenewed) return;
+  pool.isRenewed = true;
+  const had = new Map([...pool.sockets].map(socket => [socket, socket.bytesRead]));
+  const close = () => {
+    for (const [socket, bytesRead] of had) {
+      if (silenceMs > 0 && socket.bytesRead !== bytesRead) continue;
+      holdQueries(handler, closeOf(socket));
+      socket.destroy();
+    }
+  };
+  if (silenceMs > 0) setTimeout(close, silenceMs).unref();
+  else close();
+  setTimeout(() => {
+    pool.isRenewed = false;
+  }, brokenConnectionLimits.silenceMs).unref();
+}
+
+function closeOf(socket: Socket): Promise<unknown> {
+  return new Promise(resolve => {
+    socket.once('close', resolve);
+    setTimeout(resolve, brokenConnectionLimits.breakingMs).unref();
+  });
 }
 
 /** Has the queries of the pool wait until `closed`, and until whatever they wait for already. */
@@ -115,6 +174,6 @@ async function passTurns(count: number): Promise<void> {
 }
 
 /** An error that Postgres sent: its connection is as it was. */
-function isOfServer(error: unknown): boolean {
+function isOfServer(error: unknown): error is Error & { code?: string } {
   return error instanceof Error && error.name === 'PostgresError';
 }

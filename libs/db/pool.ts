@@ -22,6 +22,8 @@ export const poolLimits = {
   idleInTransactionMs: 10_000,
   /** The driver would wait up to 20 s between tries to connect; after an outage we want to be back at once. */
   reconnectMaxMs: 1000,
+  /** And before the first: each is a process that Postgres starts, and one that starts up itself refuses them all. */
+  reconnectBaseMs: 100,
   /** A query that was not answered in its statement's time, that of a connection and this besides never will be. */
   answerSlackMs: 5000,
   /** Queries under way when a pool is closed have so long. The driver waits as long for a connection that broke and was not used since. */
@@ -102,5 +104,9 @@ export function closePool(sql: Sql, seconds: number = poolLimits.closeSeconds): 
 const severalHosts = /^\w+:\/\/[^/]*,/;
 
 function reconnectSeconds(attempt: number): number {
-  return (Math.min(poolLimits.reconnectMaxMs, 10 * 2 ** attempt) * (0.5 + Math.random() / 2)) / 1000;
+  return (
+    (Math.min(poolLimits.reconnectMaxMs, poolLimits.reconnectBaseMs * 2 ** attempt) *
+      (0.5 + Math.random() / 2)) /
+    1000
+  );
 }

@@ -1,3 +1,4 @@
+import { watchReserved } from './broken-connections.ts';
 import { closePool, openPool, type PoolOptions, poolLimits, type Sql } from './pool.ts';
 
 /**
@@ -52,6 +53,7 @@ export async function openSession(options: PoolOptions): Promise<Session> {
     clearTimeout(giveUp);
   }
   const sql = await pool.reserve();
+  watchReserved(sql`select`, pool`select`);
   return {
     sql,
     lost,

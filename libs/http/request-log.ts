@@ -4,7 +4,7 @@ import type { Context } from 'hono';
 import { type Env, requestIdOf } from './scope.ts';
 
 export const requestLogLimits = {
-  /** Lines a second; beyond it requests are counted, and the count is logged. Errors are always logged. */
+  /** Lines a second; beyond it requests are counted, and the count is logged. A 500 is always logged. */
   linesPerSecond: 200,
 } as const;
 
@@ -32,9 +32,11 @@ export function createRequestLog(log: Logger) {
       timers.set(key, histogram);
     }
     histogram.observe(tookMs / 1000);
-    // Being told to come again is no error of ours, and there may be thousands a second.
-    const isShed = status === 503 && error === undefined;
-    if ((status < 500 || isShed) && lines++ >= requestLogLimits.linesPerSecond) {
+    // Being told to come again is no error of ours.
+    const isError = status >= 500 && !(status === 503 && error === undefined);
+    if (isError) metrics.errors.inc({ where: 'http' });
+    // Nor is a store that is away one of each of the thousands who ask meanwhile.
+    if ((status < 500 || status === 503) && lines++ >= requestLogLimits.linesPerSecond) {
       skipped++;
       return;
     }
@@ -45,10 +47,9 @@ export function createRequestLog(log: Logger) {
       status,
       duration_ms: Math.round(tookMs * 100) / 100,
     };
-    if (status >= 500 && !isShed) {
-      metrics.errors.inc({ where: 'http' });
+    if (isError)
       log.error({ ...line, err: error instanceof Error && error.cause ? error.cause : error }, 'request');
-    } else log.info(line, 'request');
+    else log.info(line, 'request');
   }
 
   return { observe, stop: () => clearInterval(timer) };

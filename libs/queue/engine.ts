@@ -34,7 +34,13 @@ export type Engine = {
   close(): Promise<void>;
 };
 
-export type NewJob = { id: string; name: string; data: unknown };
+export type NewJob = {
+  id: string;
+  name: string;
+  data: unknown;
+  /** Before all that wait, rather than behind them. */
+  isFirst?: boolean;
+};
 
 /** A job as its handler sees it. */
 export type LaneJob = { id: string; data: unknown };
@@ -132,10 +138,20 @@ export function createEngine(store: Store, onError: (error: Error) => void): Eng
     let found = queues.get(lane);
     if (!found) {
       found = store.openQueue(lane);
-      found.on('error', onError);
+      // What happens to the connection that all share is said by itself, once, and not by up to 5,000 queues.
+      found.on('error', () => {});
       queues.set(lane, found);
+      found.waitUntilReady().catch(forget(lane, found));
     }
     return found;
+  }
+
+  /** A queue asks the store something when it is opened, and where that fails everything fails that it is asked, for ever. */
+  function forget(lane: string, queue: Queue) {
+    return (error: Error) => {
+      if (queues.peek(lane) === queue) queues.delete(lane);
+      onError(error);
+    };
   }
 
   return {
@@ -147,6 +163,7 @@ export function createEngine(store: Store, onError: (error: Error) => void): Eng
     async add(lane, job) {
       const added = queue(lane).add(job.name, job.data, {
         jobId: job.id,
+        ...(job.isFirst && { lifo: true }),
         attempts: queueLimits.attempts,
         backoff: { type: 'exponential', delay: queueLimits.retryBaseMs, jitter: queueLimits.retryJitter },
         removeOnComplete: queueLimits.completedKept,

@@ -158,4 +158,41 @@ export function crowdedHostSuite(world: () => World): void {
       }
     });
   });
+
+  test('lanes are kept and opened while it is not known whether others are done', async ({ expect }) => {
+    const { adding, working } = world();
+    const [unknown, slow, other] = [newLane(), newLane(), newLane()];
+    const door = holding();
+    const errors: Error[] = [];
+    await withLimits(hostLimits, { quietMs: 200, roundMs: 50, leaseMs: 500 }, async () => {
+      const host = await openHost({
+        engine: working.engine,
+        lanesMost: 10,
+        open: () => ({ close: async () => {}, lastBusyMs: performance.now() }),
+        async isDone(lane) {
+          if (lane === unknown) throw new Error('Postgres is away');
+          await door.wait();
+          return false;
+        },
+        onError: error => void errors.push(error),
+      });
+      try {
+        await adding.engine.roster.want(unknown, 'label');
+        await expect.poll(() => errors.length, { timeout: 5000 }).toBeGreaterThan(0);
+        await adding.engine.roster.want(slow, 'label');
+        await expect.poll(() => door.waiting, { timeout: 5000 }).toBe(1);
+        const since = host.lastRoundMs;
+        await expect
+          .poll(() => host.lastRoundMs, { timeout: 5000 })
+          .toBeGreaterThan(since + hostLimits.leaseMs);
+        await adding.engine.roster.want(other, 'label');
+        await expect.poll(() => host.lanes.length, { timeout: 5000 }).toBe(3);
+        expect(new Set(errors.map(error => error.message))).toEqual(new Set(['Postgres is away']));
+      } finally {
+        door.release();
+        await host.close();
+        await emptyRoster(world());
+      }
+    });
+  });
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { withDeadline } from '@claimline/kernel/backoff';
+import { pause, withDeadline } from '@claimline/kernel/backoff';
 import type { Engine, OpenLane } from './engine.ts';
 import { kindOf } from './roster.ts';
 
@@ -9,6 +9,8 @@ export const hostLimits = {
   leaseMs: 3000,
   /** How often leases are extended, wanted lanes looked for and quiet lanes closed. */
   roundMs: 1000,
+  /** Between rounds, however often somebody says that a lane is wanted: with all lanes taken thousands may a second. */
+  gapMs: 50,
   /** A lane that had no job and was not wanted for this long closes. */
   quietMs: 10_000,
   /**
@@ -61,6 +63,8 @@ export async function openHost({
   let lastRoundMs = performance.now();
   let round = Promise.resolve();
   let roundWaits = false;
+  let roundStartedMs = Number.NEGATIVE_INFINITY;
+  let isClosingQuiet = false;
 
   function shut(lane: string) {
     const opened = lanes.get(lane);
@@ -98,16 +102,31 @@ export async function openHost({
     }
   }
 
+  /** Not part of a round: what `isDone` asks may take longer than all leases last. */
   async function closeQuiet() {
     const counts = countByKind();
     for (const [lane, opened] of lanes) {
       const isCrowded = (counts.get(kindOf(lane)) ?? 0) >= lanesMost;
       const quietMs = isCrowded ? hostLimits.crowdedQuietMs : hostLimits.quietMs;
       if (opened.lastBusyMs > performance.now() - quietMs) continue;
-      if (!(await isDone(lane))) reopen(lane, opened);
-      // Not waited for: a job that came just now may take long, and all leases would lapse meanwhile.
-      else if (await engine.roster.leave(owner, lane, quietMs)) shut(lane)?.catch(onError);
+      try {
+        const done = await isDone(lane);
+        if (closing) return;
+        if (lanes.get(lane) !== opened) continue;
+        if (!done) reopen(lane, opened);
+        else if (await engine.roster.leave(owner, lane, quietMs)) shut(lane)?.catch(onError);
+      } catch (error) {
+        onError(error as Error); // The others may be done all the same.
+      }
     }
+  }
+
+  function startClosing() {
+    if (isClosingQuiet) return;
+    isClosingQuiet = true;
+    void closeQuiet().finally(() => {
+      isClosingQuiet = false;
+    });
   }
 
   /** One round at a time; a wake during a round makes one more. */
@@ -115,15 +134,18 @@ export async function openHost({
     if (roundWaits || closing) return round;
     roundWaits = true;
     round = round.then(async () => {
+      const waitMs = roundStartedMs + hostLimits.gapMs - performance.now();
+      if (waitMs > 0) await pause(waitMs);
       roundWaits = false;
+      roundStartedMs = performance.now();
       try {
         await renew();
-        await closeQuiet();
         await takeWanted();
         lastRoundMs = performance.now();
       } catch (error) {
         onError(error as Error); // The store is away; the next round tries again.
       }
+      startClosing();
     });
     return round;
   }

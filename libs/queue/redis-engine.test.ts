@@ -1,7 +1,9 @@
-import { expect, test } from 'vitest';
+import { describeError } from '@claimline/telemetry/log';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Engine } from './engine.ts';
 import { queueSuite } from './queue.testsuite.ts';
 import { openRedisEngine } from './redis-engine.ts';
-import { describeWithRedis, startTestRedis } from './testing.ts';
+import { describeWithRedis, startTestRedis, type TestRedis } from './testing.ts';
 
 queueSuite('redis');
 
@@ -16,5 +18,63 @@ describeWithRedis('a Redis that may evict keys', () => {
     } finally {
       await redis.stop();
     }
+  });
+});
+
+describeWithRedis('a Redis that is in trouble', () => {
+  let redis: TestRedis;
+  let engine: Engine;
+  beforeAll(async () => {
+    redis = await startTestRedis();
+    engine = await openRedisEngine({ url: redis.url, side: 'accepting', onError: () => {} });
+  });
+  afterAll(async () => {
+    await engine.close();
+    await redis.stop();
+  });
+
+  const add = (lane: string, data: unknown = {}) => engine.add(lane, { id: 'a', name: 'a', data });
+
+  const takesJobs = (lane: string) =>
+    expect
+      .poll(
+        () =>
+          add(lane).then(
+            () => true,
+            () => false,
+          ),
+        { timeout: 5000, interval: 20 },
+      )
+      .toBe(true);
+
+  test('a lane first wanted while it did not answer takes jobs once it does', async () => {
+    const pausedMs = 2500; // Longer than a command of the accepting side waits.
+    await redis.command('CLIENT', 'PAUSE', pausedMs, 'ALL');
+    await expect(add('frozen')).rejects.toThrow();
+    await takesJobs('frozen');
+    expect(await engine.countUndecided('frozen')).toBe(1);
+  });
+
+  test('whoever is told that it is a replica now connects anew', async () => {
+    await add('before');
+    const connections = async () =>
+      /total_connections_received:(\d+)/.exec(String(await redis.command('INFO', 'stats')))?.[1];
+    const had = Number(await connections());
+    await redis.command('REPLICAOF', '127.0.0.1', '1');
+    await expect(add('replica')).rejects.toThrow('READONLY');
+    await expect.poll(async () => Number(await connections())).toBeGreaterThan(had);
+    await redis.command('REPLICAOF', 'NO', 'ONE');
+    await takesJobs('replica');
+  });
+
+  test('its errors are told without what it was asked', async () => {
+    await add('full');
+    await redis.command('CONFIG', 'SET', 'maxmemory', 1);
+    const error = await add('full', { ticket: 'tkt_of_somebody' }).catch(refusal => refusal);
+    await redis.command('CONFIG', 'SET', 'maxmemory', 0);
+    const told = describeError(error);
+    expect(told).toMatchObject({ message: expect.stringContaining('OOM') });
+    expect(JSON.stringify(error)).toContain('tkt_of_somebody');
+    expect(JSON.stringify(told)).not.toContain('tkt_of_somebody');
   });
 });

@@ -11,9 +11,16 @@ const limits = {
   reconnectMs: 200,
   reconnectMostMs: 2000,
   connectMs: 10_000,
+  /**
+   * A connection on which something was asked and nothing came for so long is given up: that of a host which is gone
+   * without a word would be waited for until the kernel gives up, a quarter of an hour. A lane asks for jobs for up to 10 s.
+   */
+  silenceMs: { accepting: 5000, working: 15_000 },
   /** Events that BullMQ keeps of a lane. */
   eventsKept: 100,
 } as const;
+
+const isReplica = /^(?:READONLY|MASTERDOWN) /;
 
 /**
  * BullMQ on Redis. `side` decides how a lost connection is met: the accepting side fails fast (a
@@ -34,6 +41,9 @@ export async function openRedisEngine({
     connectTimeout: limits.connectMs,
     retryStrategy: tries => Math.min(limits.reconnectMostMs, limits.reconnectMs * tries),
     lazyConnect: true,
+    socketTimeout: limits.silenceMs[side],
+    // A primary that became a replica may keep its connections: whoever stays with it can write nothing any more.
+    reconnectOnError: error => isReplica.test(error.message),
   };
   const options: RedisOptions =
     side === 'accepting'
