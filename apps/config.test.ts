@@ -65,6 +65,7 @@ describe('a mistake in the environment', () => {
     ['PORT', ' 80'],
     ['PORT', '0x50'],
     ['SHUTDOWN_TIMEOUT_SECONDS', '0'],
+    ['DRAIN_SECONDS', '16'],
     ['DATABASE_CONNECTIONS', '1e2'],
     ['DATABASE_URL', 'localhost:5432'],
     ['DATABASE_URL', 'postgres'],

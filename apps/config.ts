@@ -1,7 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { points } from '@claimline/bookings';
-import { onOff, parseSettings, type SettingsShape, secondsList, wholeNumber } from '@claimline/kernel/config';
+import {
+  ConfigError,
+  onOff,
+  parseSettings,
+  type SettingsShape,
+  secondsList,
+  wholeNumber,
+} from '@claimline/kernel/config';
 import { logLevels } from '@claimline/telemetry/log';
 import { parseAllowList, parseSecretKeys } from '@claimline/webhooks';
 import { z } from 'zod';
@@ -64,12 +71,12 @@ export const settings = {
     'Least level of the JSON log on standard output.',
   ),
   SHUTDOWN_TIMEOUT_SECONDS: setting(
-    wholeNumber({ min: 1, max: 600, fallback: 30 }),
+    wholeNumber({ min: 3, max: 600, fallback: 30 }),
     'A process that was told to stop is gone by then, whatever is under way.',
   ),
   DRAIN_SECONDS: setting(
     wholeNumber({ min: 0, max: 60, fallback: 0 }),
-    'Time between "not ready" and closing the door, for a load balancer to notice. 5 is usual on Kubernetes.',
+    'Time between "not ready" and closing the door, for a load balancer to notice: at most half of SHUTDOWN_TIMEOUT_SECONDS. 5 is usual on Kubernetes.',
   ),
   DATABASE_CONNECTIONS: setting(
     wholeNumber({ min: 1, max: 200, fallback: 10 }),
@@ -183,7 +190,11 @@ export type Config = ReturnType<typeof readConfig>;
 export function readConfig(overrides: Record<string, string> = {}) {
   const file = existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {};
   for (const name of composeSettings) delete file[name];
-  return parseSettings(settings, { ...process.env, ...overrides }, file);
+  const config = parseSettings(settings, { ...process.env, ...overrides }, file);
+  // Whoever waits longer has no time left for what is under way, and would cut it off.
+  if (config.DRAIN_SECONDS > config.SHUTDOWN_TIMEOUT_SECONDS / 2)
+    throw new ConfigError(['DRAIN_SECONDS: must be at most half of SHUTDOWN_TIMEOUT_SECONDS']);
+  return config;
 }
 
 /** The environment of a child process: ours, with `overrides`. */

@@ -42,7 +42,10 @@ type House = {
 
 /** Health, liveness, readiness and metrics. */
 export function mountOperations(router: Router, { sql, engine, usageLog, isReady, count }: House) {
-  const lookAtPostgres = createLook(() => sql`select 1`);
+  const lookAtPostgres = createLook(async () => {
+    const [row] = await sql`select current_setting('transaction_read_only')::boolean as only_reads`;
+    if (row?.only_reads) throw new Error('Postgres only reads');
+  });
   const lookAtQueue = createLook(() => engine.ping());
   router.add(
     {

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pause } from '@claimline/kernel/backoff';
+import { metrics } from '@claimline/telemetry/metrics';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { watchArrivals } from './arrivals.ts';
 import { anonymousProblem } from './problem.ts';
@@ -51,6 +52,8 @@ export async function serve(fetch: Fetch, host: string, port: number): Promise<S
     server.once('error', reject);
     server.listen({ port, host, backlog: serveLimits.backlog }, resolve);
   });
+  // A connection that cannot be accepted, for want of descriptors, is no reason to end all the others.
+  server.on('error', () => metrics.errors.inc({ where: 'accept' }));
 
   return {
     port: (server.address() as AddressInfo).port,

@@ -71,7 +71,9 @@ describeWithRedis('a Redis that is in trouble', () => {
     await add('full');
     await redis.command('CONFIG', 'SET', 'maxmemory', 1);
     const error = await add('full', { ticket: 'tkt_of_somebody' }).catch(refusal => refusal);
+    await expect(engine.ping()).rejects.toThrow('OOM');
     await redis.command('CONFIG', 'SET', 'maxmemory', 0);
+    await engine.ping();
     const told = describeError(error);
     expect(told).toMatchObject({ message: expect.stringContaining('OOM') });
     expect(JSON.stringify(error)).toContain('tkt_of_somebody');

@@ -20,6 +20,7 @@ const limits = {
   eventsKept: 100,
 } as const;
 
+const pingKey = '{lanes}:ping';
 const isReplica = /^(?:READONLY|MASTERDOWN) /;
 
 /**
@@ -96,7 +97,8 @@ export async function openRedisEngine({
       openWorker: (lane, processor, workerOptions) =>
         new Worker(lane, processor, { ...workerOptions, connection: redis, prefix: prefix(lane) }),
       async ping() {
-        await withDeadline('Redis', limits.commandMs, redis.ping());
+        // A full or demoted one still answers PING, and every claim is refused.
+        await withDeadline('Redis', limits.commandMs, redis.set(pingKey, 1, 'PX', limits.commandMs));
       },
       async close() {
         for (const connection of connections) connection.disconnect();
