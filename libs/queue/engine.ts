@@ -156,7 +156,9 @@ export function createEngine(store: Store, onError: (error: Error) => void): Eng
     },
 
     async remove(lane, id) {
-      return (await withDeadline('the queue', queueLimits.addMs, queue(lane).remove(id))) !== 0;
+      const removed = await withDeadline('the queue', queueLimits.addMs, queue(lane).remove(id));
+      // Postgres says 0 of one that is not there, too.
+      return removed !== 0 || !(await withDeadline('the queue', queueLimits.addMs, queue(lane).getJob(id)));
     },
 
     async countUndecided(lane) {
