@@ -52,7 +52,7 @@ export async function readEvent(sql: Sql, id: string): Promise<EventRow & { seat
   return row;
 }
 
-/** Where a page of events begins: after this one, in order of their start. */
+/** Where a page of events begins: after this one, in order of their start, which is sent as text: a time has microseconds. */
 export type After = { startsAt: string; id: string } | null;
 
 export type Filter = {
@@ -79,7 +79,7 @@ export async function listEvents(
       and ${from === undefined ? sql`true` : sql`starts_at >= ${from}`}
       and ${to === undefined ? sql`true` : sql`starts_at <= ${to}`}
       and ${status === undefined ? sql`true` : sql`${eventStatus(sql)} = ${status}`}
-      and ${after === null ? sql`true` : sql`(starts_at, id) > (${after.startsAt}::timestamptz, ${after.id}::uuid)`}
+      and ${after === null ? sql`true` : sql`(starts_at, id) > (${after.startsAt}::text::timestamptz, ${after.id}::uuid)`}
     order by starts_at, id limit ${limit + 1}`;
 }
 
