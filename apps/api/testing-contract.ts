@@ -56,6 +56,7 @@ export const contract: Record<string, Record<number, string[]>> = {
     401: ['unauthorized'],
     404: ['coupon_not_found'],
     409: ['already_claimed', 'sold_out', 'not_started', 'ended', 'paused', 'idempotency_key_in_use'],
+    410: ['ticket_lost'],
     413: ['payload_too_large'],
     415: ['unsupported_media_type'],
     422: ['idempotency_key_reused'],

@@ -61,6 +61,7 @@ export const seatContract: Record<string, Record<number, string[]>> = {
     400: ['invalid_request'],
     404: ['event_not_found', 'seat_not_found'],
     409: ['seat_taken', 'stale_seat', 'not_on_sale', 'sold_out', 'idempotency_key_in_use'],
+    410: ['ticket_lost'],
     413: ['payload_too_large'],
     415: ['unsupported_media_type'],
     422: ['idempotency_key_reused'],

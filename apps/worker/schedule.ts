@@ -7,7 +7,7 @@ import { pruneIdempotencyKeys } from '@claimline/http/idempotency-rows';
 import { openProviders } from '@claimline/payments';
 import { sendMockWebhooks } from '@claimline/payments/jobs';
 import type { Engine } from '@claimline/queue/engine';
-import { pruneReservationRefusals, sweepReservations, wantForgottenLanes } from '@claimline/seats/jobs';
+import { createLaneWanting, pruneReservationRefusals, sweepReservations } from '@claimline/seats/jobs';
 import type { Logger } from '@claimline/telemetry/log';
 import { metrics } from '@claimline/telemetry/metrics';
 import { pruneValidations } from '@claimline/validations/jobs';
@@ -44,6 +44,7 @@ export function startSchedule(house: House) {
 
 function jobsOf({ config, databaseUrl, sql, engine, log }: House): Job[] {
   const mendLines = createLineMender({ sql, engine });
+  const wantLanes = createLaneWanting({ sql, engine });
   const mendMs = config.MEND_SECONDS * 1000;
   const verifyMs = config.VERIFY_SECONDS * 1000;
   const bookings = {
@@ -70,7 +71,7 @@ function jobsOf({ config, databaseUrl, sql, engine, log }: House): Job[] {
     },
     { name: 'sweep lapsed locks', everyMs: LOCK_SWEEP_MS, run: () => sweepLocks(sql) },
     { name: 'sweep reservations', everyMs: RESERVATION_SWEEP_MS, run: () => sweepReservations(sql) },
-    { name: 'want forgotten seat lanes', everyMs: mendMs, run: () => wantForgottenLanes({ engine, sql }) },
+    { name: 'want forgotten seat lanes', everyMs: mendMs, run: wantLanes },
     {
       name: 'prune reservation refusals',
       everyMs: HOUR_MS,

@@ -1,5 +1,5 @@
 import type { CouponFacts } from '@claimline/coupons';
-import { type LineState, lineLimits } from '@claimline/tickets/line';
+import { createRate, type LineState, type Rate } from '@claimline/tickets/line';
 import { LRUCache } from 'lru-cache';
 import {
   type Candidate,
@@ -24,7 +24,7 @@ type Memory = {
   tickets: Map<string, { line: number; admittedMs: number; userId: string }>;
   line: number;
   done: number;
-  rate: { perSecond: number | null; sinceMs: number; n: number };
+  rate: Rate;
 };
 
 /** The gate of one API process where there is no Redis. It hears what was settled through Postgres. */
@@ -46,7 +46,7 @@ export function createLocalGate(): Gate {
         tickets: new Map(),
         line: 0,
         done: 0,
-        rate: { perSecond: null, sinceMs: 0, n: 0 },
+        rate: createRate(),
       };
       memories.set(couponId, memory);
     }
@@ -54,12 +54,7 @@ export function createLocalGate(): Gate {
   }
 
   function lineState(memory: Memory): LineState {
-    const isRecent = performance.now() - memory.rate.sinceMs < lineLimits.rateAgeMs;
-    return {
-      done: memory.done,
-      inLine: memory.queued.size,
-      perSecond: isRecent ? memory.rate.perSecond : null,
-    };
+    return { done: memory.done, inLine: memory.queued.size, perSecond: memory.rate.perSecond() };
   }
 
   function judge(memory: Memory, coupon: CouponFacts, candidate: Candidate, nowMs?: number): Verdict {
@@ -91,21 +86,6 @@ export function createLocalGate(): Gate {
     if (memory.queued.get(place.userId)?.ticket === ticket) memory.queued.delete(place.userId);
     memory.done++;
     return true;
-  }
-
-  function countRate(memory: Memory, left: number) {
-    const nowMs = performance.now();
-    const { rate } = memory;
-    const spanMs = nowMs - rate.sinceMs;
-    if (rate.sinceMs === 0 || spanMs > lineLimits.rateAgeMs) {
-      memory.rate = { perSecond: null, sinceMs: nowMs, n: 0 };
-      return;
-    }
-    rate.n += left;
-    if (spanMs < 1000) return;
-    const perSecond = (rate.n * 1000) / spanMs;
-    const blended = rate.perSecond === null ? perSecond : (rate.perSecond + perSecond) / 2;
-    memory.rate = { perSecond: blended, sinceMs: nowMs, n: 0 };
   }
 
   return {
@@ -155,7 +135,7 @@ export function createLocalGate(): Gate {
         for (const one of memory.heardMeanwhile)
           if (one.epoch === news.state?.epoch) one.held.set(decision.userId, holds);
       }
-      if (left > 0) countRate(memory, left);
+      if (left > 0) memory.rate.count(left);
       if (memory.coupon && news.state && isSameEpoch && memory.coupon.revision < news.state.revision)
         memory.coupon = { ...memory.coupon, ...news.state };
     },

@@ -8,7 +8,7 @@ import { reply } from '@claimline/http/reply';
 import { preferredWaitSeconds, type Router } from '@claimline/http/router';
 import { type Env, goneSignal } from '@claimline/http/scope';
 import { AppError, type Problem } from '@claimline/kernel/error';
-import { ticketHttpLimits } from '@claimline/tickets/http';
+import { failedProblem, ticketHttpLimits } from '@claimline/tickets/http';
 import type { Context } from 'hono';
 import { z } from 'zod';
 import type { ClaimVerb } from './claim.ts';
@@ -122,10 +122,10 @@ export function mountClaiming(
       if (boarded.kind !== 'queued') return refuse(c, boarded, true);
       const { coupon, joined } = boarded;
       let state = await reader.withCode(stateOf(boarded, body.user_id));
-      if (!state.decided) state = await reader.read(boarded.ticket);
+      if (!state.decided) state = await reader.read(boarded.ticket).catch(asLostSimply);
       if (!state.decided) return replyQueued(c, state, joined);
       const decision = state.decided;
-      if (decision.status === 'failed') throw new AppError('internal', 'the claim failed');
+      if (decision.status === 'failed') return replyProblem(c, failedProblem(state.ticket));
       if (decision.status === 'refused')
         return refuse(
           c,
@@ -158,10 +158,10 @@ export function mountClaiming(
         waitMs: ({ c }) => (preferredWaitSeconds(c, ticketHttpLimits.waitMostS) ?? 0) * 1000,
       },
       answers: {
-        200: { description: 'Decided within `Prefer: wait`', schema: ticketSchema },
+        200: { description: 'Decided already, or within `Prefer: wait`', schema: ticketSchema },
         202: { description: 'In line', schema: ticketSchema },
       },
-      problems: ['unauthorized', 'forbidden', 'coupon_not_found', ...refusals],
+      problems: ['unauthorized', 'forbidden', 'coupon_not_found', ...refusals, 'ticket_lost'],
     },
     async ({ c, params, body, run }) => {
       if (body.callback_url !== undefined) callbacks.authorize(c);
@@ -182,7 +182,10 @@ export function mountClaiming(
       if (!state.decided && waitS !== null) state = await reader.read(boarded.ticket);
       if (state.decided) state = await reader.withCode(state);
       const applied = waitS === null ? undefined : { 'Preference-Applied': `wait=${waitS}` };
-      if (!state.decided || waitS === null) return replyQueued(c, state, boarded.joined, applied);
+      // A first run that does not wait is told of its place, also where the outcome was as quick as the answer.
+      const asksForOutcome = waitS !== null || (run !== undefined && run.number > 1);
+      if (!state.decided || !asksForOutcome) return replyQueued(c, state, boarded.joined, applied);
+      if (state.decided.status === 'failed') return replyProblem(c, failedProblem(state.ticket));
       return reply(c, 200, viewTicket(state).body, {
         ...applied,
         'Content-Location': `/api/tickets/${state.ticket}`,
@@ -194,6 +197,12 @@ export function mountClaiming(
 /** With an Idempotency-Key, the ticket is what the runs of the request know the claim by. */
 function fixedBy(run: Run | undefined): Wish['fixed'] {
   return run && run.reference !== null ? { ticket: run.reference, run: run.number } : undefined;
+}
+
+/** The simple form has no status of its own for a place in line that was lost. */
+function asLostSimply(error: unknown): never {
+  if (!(error instanceof AppError) || error.problem.code !== 'ticket_lost') throw error;
+  throw new AppError('unavailable', error.message, { retryAfterSeconds: 1, cause: error });
 }
 
 function replyQueued(c: Context<Env>, state: TicketState, joined: boolean, headers?: Record<string, string>) {

@@ -14,7 +14,7 @@ import { createLoadGate } from './load-gate.ts';
 import { mendLine } from './mend-line.ts';
 import { openOutcomes } from './outcomes.ts';
 import { createLineReader } from './read-line.ts';
-import { createTicketReader } from './read-ticket.ts';
+import { createTicketReader, findDecided } from './read-ticket.ts';
 import { createTicketSource } from './ticket-view.ts';
 import { createTrains } from './train.ts';
 
@@ -44,7 +44,10 @@ export async function mountClaims(
   const gate = createGate(engine);
   const tickets = createTickets(house.ticketKey);
   const loadGate = createLoadGate({ sql, gate, engine });
-  const outcomes = await openOutcomes({ changes, gate, tickets });
+  const outcomes = await openOutcomes({
+    ...{ changes, gate, tickets },
+    findDecided: some => findDecided(sql, some),
+  });
   const reader = createTicketReader({ sql, gate, engine, tickets, outcomes });
   const trains = createTrains({ directory, changes, gate, loadGate, engine, tickets, waitMostMs });
   const { rest } = load;

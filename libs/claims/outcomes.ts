@@ -42,14 +42,17 @@ type Heard = { couponName: string; age: number } & (
   | { news: News; outcome: News['outcomes'][number] }
 );
 
+/** @param findDecided which of some tickets Postgres knows to be decided */
 export async function openOutcomes({
   changes,
   gate,
   tickets,
+  findDecided,
 }: {
   changes: Changes;
   gate: Gate;
   tickets: Tickets;
+  findDecided: (tickets: string[]) => Promise<string[]>;
 }): Promise<Outcomes> {
   const kept = new LRUCache<string, Heard>({ max: outcomesLimits.ticketsMost });
   const waiters = createWaiters();
@@ -94,7 +97,7 @@ export async function openOutcomes({
   changes.onReconnect(() => {
     allAge = ++clock;
     gate.forgetAll();
-    waiters.wakeAll();
+    void waiters.wakeDecided(findDecided);
   });
 
   return {

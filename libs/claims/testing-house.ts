@@ -11,7 +11,7 @@ import type { Gate } from './gate.ts';
 import { openLane } from './lane.ts';
 import { createLoadGate } from './load-gate.ts';
 import { openOutcomes } from './outcomes.ts';
-import { createTicketReader } from './read-ticket.ts';
+import { createTicketReader, findDecided } from './read-ticket.ts';
 import { createTrains } from './train.ts';
 
 /** The longest wait for an outcome. */
@@ -50,7 +50,10 @@ export async function openHouse(
   const gate = wrapGate(createGate(engine), 'accepting');
   const tickets = createTickets(randomBytes(32));
   const directory = await openDirectory(sql, changes);
-  const outcomes = await openOutcomes({ changes, gate, tickets });
+  const outcomes = await openOutcomes({
+    ...{ changes, gate, tickets },
+    findDecided: some => findDecided(sql, some),
+  });
   const reader = createTicketReader({ sql, gate, engine, tickets, outcomes });
 
   /** Another accepting process's way in, with another engine or gate of a test's own. */

@@ -1,4 +1,4 @@
-import { describePlace, lineLimits, retryAfterSeconds } from '@claimline/tickets/line';
+import { describePlace, retryAfterSeconds } from '@claimline/tickets/line';
 import type { TicketSource } from '@claimline/tickets/source';
 import type { Tickets } from '@claimline/tickets/ticket';
 import { z } from 'zod';
@@ -55,13 +55,10 @@ export function viewTicket(state: TicketState): { body: TicketView; retryAfter: 
   const created_at = isoTime(state.createdAtMs);
   const base = { ticket: state.ticket, coupon_name: state.couponName, user_id: state.userId };
   if (state.decided === null) {
-    const isKnown = state.line !== null;
-    const place = isKnown ? describePlace(state.line as number, state.state) : { eta: { known: false } };
+    const place = state.line === null ? { eta: { known: false } } : describePlace(state.line, state.state);
     return {
       body: Object.assign(base, { status: 'queued' as const }, place, { created_at }),
-      retryAfter: isKnown
-        ? retryAfterSeconds(state.line as number, state.state)
-        : lineLimits.retryAfterLeastS,
+      retryAfter: retryAfterSeconds(state.line, state.state),
     };
   }
   const decision = state.decided;

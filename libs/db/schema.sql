@@ -551,6 +551,8 @@ CREATE INDEX codes_by_code ON public.codes USING btree (coupon_name, code);
 
 CREATE INDEX codes_by_random_key ON public.codes USING btree (coupon_name, random_key) INCLUDE (code);
 
+CREATE INDEX events_canceled ON public.events USING btree (id) WHERE is_canceled;
+
 CREATE INDEX events_starts_at ON public.events USING btree (starts_at, id);
 
 CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING btree (created_at);
@@ -918,16 +920,20 @@ CREATE OR REPLACE FUNCTION public.extend_hold(reservation uuid, seconds integer)
 AS $function$
 declare
   held reservations;
+  whole bigint;
+  lasts_until timestamptz;
 begin
   select * into held from reservations where id = reservation for update;
   if not found then return 'unknown'; end if;
-  if held.status = 'expired' or (held.status = 'active' and held.expires_at <= now()) then return 'lapsed'; end if;
+  if held.status = 'expired' then return 'lapsed'; end if;
   if held.status <> 'active' then return held.status; end if;
-  if held.expires_at >= now() + seconds * interval '1 s' then return 'ok'; end if;
-  update reservations set expires_at = now() + seconds * interval '1 s', updated_at = now() where id = reservation;
-  perform from seats where reservation_id = reservation order by id for update;
-  update seats set held_until = now() + seconds * interval '1 s', version = version + 1
-    where reservation_id = reservation and status = 'held';
+  perform from seats where reservation_id = reservation and status = 'held' order by id for update;
+  get diagnostics whole = row_count;
+  if whole <> held.seat_count or held.expires_at <= clock_timestamp() then return 'lapsed'; end if;
+  lasts_until := clock_timestamp() + seconds * interval '1 s';
+  if held.expires_at >= lasts_until then return 'ok'; end if;
+  update reservations set expires_at = lasts_until, updated_at = now() where id = reservation;
+  update seats set held_until = lasts_until, version = version + 1 where reservation_id = reservation;
   return 'ok';
 end $function$
 ;

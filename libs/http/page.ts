@@ -4,7 +4,8 @@ import { z } from 'zod';
 const pageLimits = { most: 1000, fallback: 100 } as const;
 
 /** The query field for the size of a page; the document shows the number that people mean and not the text that is sent. */
-export function limitField({ most, fallback }: { most: number; fallback: number }) {
+function limitField() {
+  const { most, fallback } = pageLimits;
   const text = `must be a whole number from 1 to ${most}`;
   return z
     .string()
@@ -17,7 +18,7 @@ export function limitField({ most, fallback }: { most: number; fallback: number 
 
 /** Query fields of every list. */
 export const pageQuery = {
-  limit: limitField(pageLimits),
+  limit: limitField(),
   cursor: z.string().optional().describe('`next_cursor` of the page before.'),
 };
 

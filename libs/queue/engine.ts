@@ -15,8 +15,8 @@ export type Engine = {
   readonly scripts: Scripts | null;
   /** Adds a job to a lane. A job of the same id that still exists makes this do nothing. */
   add(lane: string, job: NewJob): Promise<void>;
-  /** Removes a job in whatever state it is. One that somebody has in hand stays; one that is not there is no error. */
-  remove(lane: string, id: string): Promise<void>;
+  /** Removes a job in whatever state it is, or finds that it is not there. False: somebody has it in hand, and it stays. */
+  remove(lane: string, id: string): Promise<boolean>;
   /** Jobs of the lane that are neither completed nor failed. */
   countUndecided(lane: string): Promise<number>;
   /**
@@ -173,7 +173,9 @@ export function createEngine(store: Store, onError: (error: Error) => void): Eng
     },
 
     async remove(lane, id) {
-      await withDeadline('the queue', queueLimits.addMs, queue(lane).remove(id));
+      const removed = await withDeadline('the queue', queueLimits.addMs, queue(lane).remove(id));
+      // Postgres says 0 of one that is not there, too.
+      return removed !== 0 || !(await withDeadline('the queue', queueLimits.addMs, queue(lane).getJob(id)));
     },
 
     async countUndecided(lane) {

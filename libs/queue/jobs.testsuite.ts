@@ -118,8 +118,9 @@ export function jobSuite(world: () => World): void {
         await held.wait();
       },
     });
+    const removed: boolean[] = [];
     const addAgain = async (data: string) => {
-      await engine.remove(lane, 'one');
+      removed.push(await engine.remove(lane, 'one'));
       await engine.add(lane, { id: 'one', name: 'c', data });
     };
     await addAgain('first');
@@ -134,6 +135,7 @@ export function jobSuite(world: () => World): void {
       held.release();
     });
     expect(taken).toEqual(['second', 'fourth']);
+    expect(removed).toEqual([true, true, false, true]);
   });
 
   test('tries a job that fails again with growing waits, lets others pass, and gives up in the end', async () => {

@@ -8,10 +8,13 @@ import {
   eventStatus,
   type NewEvent,
 } from './event.ts';
+import { sweepReservations } from './sweep.ts';
 
 const limits = {
   /** Tries to delete an event that is reserved meanwhile. */
   deleteTries: 5,
+  /** Bites of the sweep that whoever cancels an event waits for; the workers' sweep frees the rest. */
+  cancelBites: 10,
 } as const;
 
 const notFound = () => new AppError('event_not_found', 'event not found');
@@ -49,7 +52,7 @@ export async function readEvent(sql: Sql, id: string): Promise<EventRow & { seat
   return row;
 }
 
-/** Where a page of events begins: after this one, in order of their start. */
+/** Where a page of events begins: after this one, in order of their start, which is sent as text: a time has microseconds. */
 export type After = { startsAt: string; id: string } | null;
 
 export type Filter = {
@@ -59,24 +62,31 @@ export type Filter = {
   to?: string | undefined;
 };
 
+/** An event of a list, with its start to the microsecond: what stands after it is after that. */
+export type ListedEvent = EventRow & { starts_exactly: string };
+
 /** Events in order of their start, one more than `limit` when there are more. */
 export async function listEvents(
   sql: Sql,
   { q, status, from, to }: Filter,
   { limit, after }: { limit: number; after: After },
-): Promise<EventRow[]> {
+): Promise<ListedEvent[]> {
   const like = q === undefined ? '' : `%${q.replaceAll(/[\\%_]/g, '\\$&')}%`;
-  return sql<EventRow[]>`
-    select ${eventColumns(sql)} from events
+  return sql<ListedEvent[]>`
+    select ${eventColumns(sql)}, to_char(starts_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as starts_exactly
+    from events
     where ${q === undefined ? sql`true` : sql`(name ilike ${like} or venue ilike ${like})`}
       and ${from === undefined ? sql`true` : sql`starts_at >= ${from}`}
       and ${to === undefined ? sql`true` : sql`starts_at <= ${to}`}
       and ${status === undefined ? sql`true` : sql`${eventStatus(sql)} = ${status}`}
-      and ${after === null ? sql`true` : sql`(starts_at, id) > (${after.startsAt}::timestamptz, ${after.id}::uuid)`}
+      and ${after === null ? sql`true` : sql`(starts_at, id) > (${after.startsAt}::text::timestamptz, ${after.id}::uuid)`}
     order by starts_at, id limit ${limit + 1}`;
 }
 
-/** Changes an event; one that is canceled stays so, and what was held of it is free. Error: `event_not_found`. */
+/**
+ * Changes an event; one that is canceled stays so, and what was held of it is let go, a large house in the next
+ * minute. Error: `event_not_found`.
+ */
 export async function changeEvent(sql: Sql, id: string, change: EventChange): Promise<void> {
   const { status, metadata, ...plain } = change;
   const given = Object.entries(plain).filter(([, value]) => value !== undefined);
@@ -89,12 +99,8 @@ export async function changeEvent(sql: Sql, id: string, change: EventChange): Pr
   const { count } = await sql`
     update events set ${sets.flatMap((set, index) => (index === 0 ? [set] : [sql`, `, set]))} where id = ${id}`;
   if (count === 0) throw notFound();
-  // A statement of its own, since it has to see what was held up to this moment. The sweep does it as well.
-  if (status !== undefined)
-    await sql`
-      select release_hold(id) from (
-        select id from reservations where event_id = ${id} and status = 'active' order by id
-      ) held`;
+  // It is canceled whatever becomes of this: the workers' sweep frees what is left.
+  if (status !== undefined) await sweepReservations(sql, limits.cancelBites).catch(() => {});
 }
 
 /**

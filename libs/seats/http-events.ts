@@ -5,15 +5,16 @@ import { reply, replyRaw } from '@claimline/http/reply';
 import type { Router } from '@claimline/http/router';
 import { AppError } from '@claimline/kernel/error';
 import { z } from 'zod';
+import { eventChangeBody, eventSchema, eventStatuses, newEventBody, toEvent } from './event.ts';
 import {
-  type EventRow,
-  eventChangeBody,
-  eventSchema,
-  eventStatuses,
-  newEventBody,
-  toEvent,
-} from './event.ts';
-import { type After, changeEvent, createEvent, deleteEvent, listEvents, readEvent } from './events.ts';
+  type After,
+  changeEvent,
+  createEvent,
+  deleteEvent,
+  type ListedEvent,
+  listEvents,
+  readEvent,
+} from './events.ts';
 import { eventParams } from './ids.ts';
 
 const countedEventSchema = eventSchema
@@ -153,8 +154,9 @@ function mountReading(router: Router, { sql, read }: { sql: Sql; read: Read }) {
     },
     async ({ c, query: { limit, cursor, ...filter } }) => {
       const rows = await listEvents(sql, filter, { limit, after: readAfter(cursor) });
-      const keyOf = ({ starts_at, id }: EventRow) => `${starts_at.toISOString()} ${id}`;
-      return reply(c, 200, page(rows, limit, keyOf, toEvent));
+      const keyOf = ({ starts_exactly, id }: ListedEvent) => `${starts_exactly} ${id}`;
+      const toItem = ({ starts_exactly: _, ...event }: ListedEvent) => toEvent(event);
+      return reply(c, 200, page(rows, limit, keyOf, toItem));
     },
   );
 

@@ -7,7 +7,7 @@ import { replyProblem } from '@claimline/http/problem';
 import { reply } from '@claimline/http/reply';
 import { preferredWaitSeconds, type Router } from '@claimline/http/router';
 import { type Env, goneSignal } from '@claimline/http/scope';
-import { ticketHttpLimits } from '@claimline/tickets/http';
+import { failedProblem, ticketHttpLimits } from '@claimline/tickets/http';
 import type { Context } from 'hono';
 import { z } from 'zod';
 import { eventParams, reservationParams } from './ids.ts';
@@ -52,6 +52,7 @@ function mountReserving(router: Router, { changes, reserve, issueTicket }: House
         Location: `/api/reservations/${toReservation(outcome.reservation).id}`,
       });
     if (outcome?.status === 'refused') return refuse(c, { ...outcome, event });
+    if (outcome?.status === 'failed') return replyProblem(c, failedProblem(ticket));
     const { body, retryAfter } = viewSeatTicket(state);
     return reply(c, 202, body, {
       ...applied,
@@ -97,6 +98,7 @@ function mountReserving(router: Router, { changes, reserve, issueTicket }: House
           'sold_out',
         ] as const),
         'overloaded',
+        'ticket_lost',
       ],
     },
     async ({ c, params, body, run }) => {

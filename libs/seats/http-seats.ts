@@ -1,14 +1,11 @@
 import type { Sql } from '@claimline/db/pool';
-import { decodeCursor, limitField, page, pageQuery } from '@claimline/http/page';
+import { decodeCursor, page, pageQuery } from '@claimline/http/page';
 import { reply } from '@claimline/http/reply';
 import type { Router } from '@claimline/http/router';
 import { z } from 'zod';
 import { eventParams } from './ids.ts';
 import { labelField, newSeatsBody, numberField, seatLimits, seatSchema, seatStatuses } from './seat.ts';
 import { addSeats, blockSeats, listSeats } from './seats.ts';
-
-/** The largest body that adds seats. */
-const BODY_BYTES = 8 * 1024 * 1024;
 
 /** Adding seats, the seat map, and taking seats out of the sale. */
 export function mountSeats(router: Router, { sql }: { sql: Sql }) {
@@ -30,7 +27,6 @@ function mountChanges(router: Router, sql: Sql) {
       access: 'keyed',
       params: eventParams,
       body: newSeatsBody,
-      bodyBytes: BODY_BYTES,
       answers: { 201: { description: 'Added', schema: z.object({ created: z.int() }) } },
       problems: ['event_not_found', 'seat_exists'],
     },
@@ -55,7 +51,6 @@ function mountChanges(router: Router, sql: Sql) {
           .transform(numbers => [...new Set(numbers)]),
         status: z.enum(['available', 'blocked'], { error: 'must be available or blocked' }),
       }),
-      bodyBytes: BODY_BYTES,
       answers: { 200: { description: 'Changed', schema: z.object({ changed: z.int() }) } },
       problems: ['event_not_found', 'seat_not_found', 'seat_taken'],
     },
@@ -78,9 +73,7 @@ function mountMap(router: Router, sql: Sql) {
       access: 'public',
       params: eventParams,
       query: z.object({
-        cursor: pageQuery.cursor,
-        // Whoever shows a house wants all of it: a page has many times the seats of most.
-        limit: limitField({ most: seatLimits.pageMost, fallback: seatLimits.pageMost }),
+        ...pageQuery,
         section: labelField().optional(),
         status: z.enum(seatStatuses, { error: `must be one of ${seatStatuses.join(', ')}` }).optional(),
       }),

@@ -11,6 +11,7 @@ import { mountSeats } from './http-seats.ts';
 import { createLine } from './line.ts';
 import { openOutcomes } from './outcomes.ts';
 import { createSeatTicketReader, createSeatTicketSource } from './read-ticket.ts';
+import { releaseTickets } from './reservation.ts';
 import { createReserveVerb } from './reserve.ts';
 import { openSeatMaps } from './seat-maps.ts';
 import { createSeatTrains } from './train.ts';
@@ -32,10 +33,11 @@ export async function mountSeatSales(
   const directory = await openEventDirectory(sql, changes);
   const maps = await openSeatMaps(sql, changes);
   const outcomes = await openOutcomes({ sql, changes }, line.leave);
-  changes.onReconnect(line.forgetAll);
+  changes.onReconnect(line.doubtAll);
   const reader = createSeatTicketReader({ engine, tickets, outcomes, line });
-  const trains = createSeatTrains({ directory, maps, changes, engine, tickets, line, waitMostMs });
-  const reserve = createReserveVerb({ trains, reader, outcomes, rest: load.rest });
+  const release = (some: string[]) => releaseTickets(sql, some);
+  const trains = createSeatTrains({ directory, maps, changes, engine, tickets, line, release, waitMostMs });
+  const reserve = createReserveVerb({ trains, reader, outcomes, line, rest: load.rest });
   const issueTicket = (eventId: string) => tickets.issue(eventId, Date.now(), 1)[0] as string;
 
   mountEvents(router, { sql, forget: directory.forget });

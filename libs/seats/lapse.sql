@@ -3,10 +3,25 @@
 --
 -- Params: $1 int  the most at once
 -- Returns: one row (count)
-with lapsed as materialized (
-  select reservations.id from reservations join events on events.id = event_id
-  where status = 'active' and (expires_at <= now() or is_canceled)
-  order by expires_at limit $1::int for update of reservations skip locked
+--
+-- Plan: what has lapsed by reservations_lapsing, what is held of canceled events by events_canceled and
+-- reservations_event; so a house full of live holds is not read.
+with due as materialized (
+  (
+    select id from reservations where status = 'active' and expires_at <= now() order by expires_at limit $1::int
+  )
+  union all
+  (
+    select reservations.id from events join reservations on reservations.event_id = events.id
+    where events.is_canceled and reservations.status = 'active' limit $1::int
+  )
+),
+-- One that somebody has locked is passed over, and so is one that was extended meanwhile.
+lapsed as materialized (
+  select id from reservations
+  where id = any (array(select id from due)) and status = 'active'
+    and (expires_at <= now() or exists (select from events where events.id = event_id and is_canceled))
+  order by expires_at limit $1::int for update skip locked
 ),
 freed as materialized (
   select id from seats

@@ -51,7 +51,7 @@ export async function openOutcomes(
       waiters.wake(ticket);
     }
   });
-  changes.onReconnect(() => waiters.wakeAll());
+  changes.onReconnect(() => void waiters.wakeDecided(some => findDecided(sql, some)));
 
   return {
     wait: waiters.wait,
@@ -59,6 +59,11 @@ export async function openOutcomes(
     isHeard: ticket => heard.has(ticket),
     read: ticket => reading.board(ticket),
   };
+}
+
+async function findDecided(sql: Sql, tickets: string[]): Promise<string[]> {
+  const outcomes = await selectOutcomes(sql, tickets);
+  return tickets.filter((_, i) => outcomes[i]);
 }
 
 type RefusalRow = {

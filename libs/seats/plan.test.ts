@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { planHolds, type Seat, type Verdict } from './plan.ts';
+import { SeatMap } from './seat-map.ts';
 import type { Wish } from './wish.ts';
 
 /** Seats of rows such as 'AAAA-A', where a dash is a seat that is not free. */
@@ -74,4 +75,12 @@ test('a version that is not the one that was seen is refused, where the seat is 
   expect(plan(seats, seen('0.1', 2), seen('0.1', 1), seen('0.1', 1), seen('0.3', 9))).toEqual([
     ...['stale_seat 0.1', '0.1', 'seat_taken 0.1', 'seat_taken 0.3'],
   ]);
+});
+
+test('a section that no seat has is answered without a look, and is not remembered', () => {
+  const map = new SeatMap();
+  map.put('1', { section: 'hall', status: 'available', version: 1, heldUntilMs: null });
+  const { counts } = map as unknown as { counts: Map<string | null, unknown> };
+  for (let n = 0; n < 1000; n++) expect(map.countFree(`section ${n}`, 0)).toBe(0);
+  expect([map.countFree('hall', 0), map.countFree(null, 0), counts.size]).toEqual([1, 1, 2]);
 });

@@ -1,12 +1,15 @@
+import { isTransient } from '@claimline/db/error';
 import { AppError } from '@claimline/kernel/error';
+import { isQueueAway } from '@claimline/queue/away';
 import type { Engine } from '@claimline/queue/engine';
+import { retryAfterSeconds } from '@claimline/tickets/line';
 import { createTicketSearch } from '@claimline/tickets/search';
 import type { TicketSource } from '@claimline/tickets/source';
 import type { Tickets } from '@claimline/tickets/ticket';
 import { z } from 'zod';
 import { eventIdText } from './ids.ts';
 import { laneOf, requestsOf } from './job.ts';
-import type { Line } from './line.ts';
+import type { Line, Place } from './line.ts';
 import type { Outcome, Outcomes } from './outcomes.ts';
 import { reservationSchema, toReservation } from './reservation.ts';
 
@@ -14,9 +17,6 @@ const limits = {
   /** Jobs looked at for a ticket. */
   jobsMost: 5000,
 } as const;
-
-/** Retry-After of a ticket that is in line: a lane settles hundreds of requests at a time. */
-const RETRY_S = 1;
 
 /** The ticket of a request for seats, as the API shows it. */
 export const seatTicketSchema = z
@@ -43,13 +43,16 @@ export type SeatTicket = {
   createdAtMs: number;
   userId: string;
   outcome: Outcome | undefined;
+  /** Of one that this process let in line. */
+  place?: Place | undefined;
 };
 
 type House = { engine: Engine; tickets: Tickets; outcomes: Outcomes; line: Line };
 
 /**
  * Reads tickets of requests for seats: what this process has in line, else Postgres, which knows every
- * outcome, else the queue.
+ * outcome, else the queue. Where these cannot be asked now, it is in line as far as anybody has heard, if this
+ * process let it in.
  */
 export function createSeatTicketReader({ engine, tickets, outcomes, line }: House) {
   const findInQueue = createTicketSearch(async eventId => {
@@ -57,36 +60,59 @@ export function createSeatTicketReader({ engine, tickets, outcomes, line }: Hous
     return { inLine: requestsOf(jobs, eventId), isComplete };
   });
 
+  async function lookFor(ticket: string, eventId: string): Promise<Pick<SeatTicket, 'userId' | 'outcome'>> {
+    const outcome = await outcomes.read(ticket);
+    if (outcome) return { userId: outcome.userId, outcome };
+    const queued = await findInQueue(eventId, ticket);
+    // Decided between the two looks, or truly nowhere.
+    const late = await outcomes.read(ticket);
+    if (late) return { userId: late.userId, outcome: late };
+    if (!queued) throw new AppError('ticket_lost', 'the place in line of this ticket was lost, ask again');
+    return { userId: queued.userId, outcome: undefined };
+  }
+
   /** Null for a ticket of another kind. Error: `ticket_lost`. */
   return async (ticket: string): Promise<SeatTicket | null> => {
     const issued = tickets.read(ticket);
     if (!issued) return null;
     const { subjectId: eventId, createdAtMs } = issued;
     const base = { ticket, eventId, createdAtMs };
-    const userId = line.findUser(ticket);
-    if (userId !== undefined && !outcomes.isHeard(ticket)) return { ...base, userId, outcome: undefined };
-    const outcome = await outcomes.read(ticket);
-    if (outcome) return { ...base, userId: outcome.userId, outcome };
-    const queued = await findInQueue(eventId, ticket);
-    // Decided between the two looks, or truly nowhere.
-    const late = await outcomes.read(ticket);
-    if (late) return { ...base, userId: late.userId, outcome: late };
-    if (!queued) throw new AppError('ticket_lost', 'the place in line of this ticket was lost, ask again');
-    return { ...base, userId: queued.userId, outcome: undefined };
+    const place = line.find(ticket);
+    const inLine = place && { ...base, userId: place.userId, outcome: undefined, place };
+    if (inLine && place.isSure && !outcomes.isHeard(ticket)) return inLine;
+    try {
+      const found = await lookFor(ticket, eventId);
+      if (found.outcome) line.leave(ticket);
+      return { ...base, ...found, place };
+    } catch (error) {
+      if (inLine && isAway(error)) return inLine;
+      throw error;
+    }
   };
+}
+
+/** Nothing was found out, and may be later. */
+function isAway(error: unknown): boolean {
+  return (
+    isTransient(error) ||
+    isQueueAway(error) ||
+    (error instanceof AppError && error.problem.code === 'unavailable')
+  );
 }
 
 export type SeatTicketReader = ReturnType<typeof createSeatTicketReader>;
 
 /** The ticket's body, and Retry-After in seconds while it is queued. */
-export function viewSeatTicket({ ticket, eventId, createdAtMs, userId, outcome }: SeatTicket): {
+export function viewSeatTicket({ ticket, eventId, createdAtMs, userId, outcome, place }: SeatTicket): {
   body: z.output<typeof seatTicketSchema>;
   retryAfter: number | null;
 } {
   const created_at = new Date(createdAtMs).toISOString();
   const base = { ticket, event_id: eventIdText(eventId), user_id: userId };
-  if (!outcome)
-    return { body: { ...base, status: 'queued', eta: { known: false }, created_at }, retryAfter: RETRY_S };
+  if (!outcome) {
+    const { eta, retryAfter } = place ?? somewhere();
+    return { body: { ...base, status: 'queued', eta, created_at }, retryAfter };
+  }
   return {
     body: {
       ...base,
@@ -100,6 +126,12 @@ export function viewSeatTicket({ ticket, eventId, createdAtMs, userId, outcome }
     },
     retryAfter: null,
   };
+}
+
+/** A place in line of which nothing is known. */
+function somewhere(): Pick<Place, 'eta' | 'retryAfter'> {
+  const retryAfter = retryAfterSeconds(null, { inLine: 0, done: 0, perSecond: null });
+  return { eta: { known: false }, retryAfter };
 }
 
 /** These tickets, for the calls that read tickets of every kind. */

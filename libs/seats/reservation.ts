@@ -87,3 +87,10 @@ export async function releaseReservation(sql: Sql, id: string): Promise<Reservat
     throw new AppError('reservation_booked', 'this reservation is booked: refund the booking instead');
   return readReservation(sql, id);
 }
+
+/** Lets go what requests with these tickets came to, one after the other, as each locks seats of its own. */
+export async function releaseTickets(sql: Sql, tickets: string[]): Promise<void> {
+  const rows = await sql<{ id: string }[]>`
+    select id from reservations where ticket = any (${tickets}) and status = 'active'`;
+  for (const { id } of rows) await sql`select release_hold(${id})`;
+}

@@ -17,7 +17,8 @@ export type SeatChange = [number: string, status: SeatStatus, version: number, h
  */
 export class SeatMap {
   readonly seats = new Map<string, KnownSeat>();
-  /** Free seats by section, `null` for all, as long as nothing changes and nothing lapses. */
+  private sections = new Set<string>();
+  /** Free seats by section that exists, `null` for all, as long as nothing changes and nothing lapses. */
   private counts = new Map<string | null, { free: number; untilMs: number }>();
 
   get(number: string): KnownSeat | undefined {
@@ -27,6 +28,7 @@ export class SeatMap {
   put(number: string, seat: KnownSeat) {
     const known = this.seats.get(number);
     if (!known || known.version < seat.version) this.seats.set(number, seat);
+    this.sections.add(seat.section);
   }
 
   /** False for a seat that is not known: then the event's seats have to be read anew. */
@@ -41,6 +43,8 @@ export class SeatMap {
 
   /** How many seats of a section, or of all, somebody could have. */
   countFree(section: string | null, nowMs: number): number {
+    // A caller may send any text: one that is no section costs neither memory nor a look at the seats.
+    if (section !== null && !this.sections.has(section)) return 0;
     const known = this.counts.get(section);
     if (known && nowMs < known.untilMs) return known.free;
     let free = 0;

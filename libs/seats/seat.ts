@@ -4,12 +4,10 @@ import { z } from 'zod';
 export const seatLimits = {
   /** Characters of a seat's number, and of its section, row and type. */
   labelMost: 64,
-  /** Seats added by one request. */
+  /** Seats added by one request; long labels fill its body, which may have 1 MiB, with fewer. */
   addedMost: 10_000,
   /** Seats of one event. */
   eventMost: 100_000,
-  /** Seats in one page of a seat map. */
-  pageMost: 20_000,
 } as const;
 
 export const seatStatuses = ['available', 'held', 'booked', 'blocked'] as const;

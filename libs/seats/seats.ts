@@ -3,6 +3,11 @@ import type { Sql } from '@claimline/db/pool';
 import { AppError } from '@claimline/kernel/error';
 import { type NewSeat, type SeatRow, type SeatStatus, seatLimits } from './seat.ts';
 
+const limits = {
+  /** Tries to add seats to an event that changes meanwhile, such as by a settle or by seats that somebody else adds. */
+  addTries: 20,
+} as const;
+
 /** What a seat is right now: a lapsed hold holds nothing. */
 export const seatStatusNow = (sql: Sql) =>
   sql`case when status = 'held' and held_until <= now() then 'available' else status end`;
@@ -11,15 +16,44 @@ export const seatStatusNow = (sql: Sql) =>
  * Adds seats to an event, all or none, in the order in which they are given; the first are the best.
  *
  * @throws AppError `event_not_found`; `invalid_request` for another currency, a number that is given twice, or more
- *   seats than an event may have; `seat_exists` naming those that are there, unless somebody adds them in this moment
+ *   seats than an event may have; `seat_exists` naming those that are there; `unavailable`
  */
 export async function addSeats(sql: Sql, eventId: string, seats: NewSeat[]): Promise<number> {
   checkSeats(seats);
   const currency = seats[0]?.currency as string;
+  for (let attempt = 1; attempt <= limits.addTries; attempt++) {
+    const row = await tryToAdd(sql, eventId, seats, currency);
+    if (!row) throw new AppError('event_not_found', 'event not found');
+    if (row.is_stale) continue;
+    if (row.added > 0) return row.added;
+    if (row.currency !== null && row.currency !== currency)
+      throw invalid('seats.0.currency', `must be ${row.currency}, as all seats of this event`);
+    if (row.there.length > 0) throw alreadyThere({ extra: { seats: row.there } });
+    throw invalid('seats', `would make ${row.total + seats.length}, more than ${seatLimits.eventMost}`);
+  }
+  throw new AppError('unavailable', 'the event keeps changing, try again', { retryAfterSeconds: 1 });
+}
+
+type Tried = { is_stale: boolean; currency: string | null; total: number; there: string[]; added: number };
+
+/**
+ * Adds the seats unless something is against it. Stale: the event changed between the look at its seats and the
+ * lock, and nothing was done.
+ */
+async function tryToAdd(
+  sql: Sql,
+  eventId: string,
+  seats: NewSeat[],
+  currency: string,
+): Promise<Tried | undefined> {
   const column = (value: (seat: NewSeat) => string | number) => seats.map(value);
   try {
-    const [row] = await sql<{ currency: string | null; total: number; there: string[]; added: number }[]>`
-      with event as materialized (select id, currency from events where id = ${eventId} for update),
+    const [row] = await sql<Tried[]>`
+      with seen as materialized (select revision from events where id = ${eventId}),
+      event as materialized (
+        select id, currency, revision is distinct from (select revision from seen) as is_stale
+        from events where id = ${eventId} for update
+      ),
       had as materialized (select count(*) as total from seats where event_id = (select id from event)),
       given as materialized (
         select * from unnest(
@@ -41,7 +75,7 @@ export async function addSeats(sql: Sql, eventId: string, seats: NewSeat[]): Pro
           coalesce(filled.place, 0) + row_number() over (partition by section, row_name order by n),
           type, price, ${currency}
         from event cross join given left join filled using (section, row_name), had
-        where coalesce(event.currency, ${currency}) = ${currency}
+        where not event.is_stale and coalesce(event.currency, ${currency}) = ${currency}
           and had.total + ${seats.length} <= ${seatLimits.eventMost}
           and not exists (select from there)
         order by n
@@ -51,15 +85,10 @@ export async function addSeats(sql: Sql, eventId: string, seats: NewSeat[]): Pro
         update events set currency = ${currency}, revision = revision + 1, updated_at = now()
         where id = (select id from event) and exists (select from added)
       )
-      select event.currency, had.total, array(select number from there order by n) as there,
+      select event.is_stale, event.currency, had.total, array(select number from there order by n) as there,
         (select count(*) from added) as added
       from event, had`;
-    if (!row) throw new AppError('event_not_found', 'event not found');
-    if (row.added > 0) return row.added;
-    if (row.currency !== null && row.currency !== currency)
-      throw invalid('seats.0.currency', `must be ${row.currency}, as all seats of this event`);
-    if (row.there.length > 0) throw alreadyThere({ extra: { seats: row.there } });
-    throw invalid('seats', `would make ${row.total + seats.length}, more than ${seatLimits.eventMost}`);
+    return row;
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
     throw alreadyThere({ cause: error });

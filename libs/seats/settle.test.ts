@@ -1,6 +1,8 @@
 import { transaction } from '@claimline/db/transaction';
 import { metrics } from '@claimline/telemetry/metrics';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { changeEvent } from './events.ts';
+import { addSeats } from './seats.ts';
 import { settleGone } from './settle.ts';
 import { sweepReservations } from './sweep.ts';
 import {
@@ -209,6 +211,72 @@ test('a hold that has lapsed: extended never, booked only as long as nobody has 
   expect(await sweepReservations(sql)).toBe(1);
   expect(await statuses(event)).toEqual(['available', 'held', 'booked', 'held']);
   expect(await call('book_seats', first!.id)).toBe('lapsed');
+});
+
+test('a hold that lapsed while somebody was about to extend it is not extended', async () => {
+  const { sql, url } = database;
+  const event = await insertEvent(sql, 2, 1);
+  const ann = requestOf('ann', named(1, 2));
+  await settle(sql, event, [ann]);
+  const { id } = await reservationOf(sql, ann);
+  const verdict = await transaction(url, async tx => {
+    await tx`select now()`; // Before the end, and so it stays in this transaction.
+    await expect
+      .poll(async () => (await reservationOf(sql, ann)).expires_at <= (await clockOf(sql)), {
+        timeout: 10_000,
+      })
+      .toBe(true);
+    expect(await settle(sql, event, [requestOf('bob', named(2))])).toEqual(['2']);
+    const [row] = await tx<{ verdict: string }[]>`select extend_hold(${id}, 600) as verdict`;
+    return row?.verdict;
+  });
+  expect(verdict).toBe('lapsed');
+  expect(await violated(url)).toEqual({});
+});
+
+async function clockOf(sql: typeof database.sql): Promise<Date> {
+  const [row] = await sql<{ now: Date }[]>`select clock_timestamp() as now`;
+  return row!.now;
+}
+
+test('canceling an event waits for nobody, and what was locked meanwhile is freed by the next sweep', async () => {
+  const { sql, url } = database;
+  const event = await insertEvent(sql, 3);
+  const requests = [1, 2, 3].map(number => requestOf(`person ${number}`, named(number)));
+  await settle(sql, event, requests);
+  const { id } = await reservationOf(sql, requests[0]!);
+  await transaction(url, async tx => {
+    await tx`select from reservations where id = ${id} for update`;
+    await changeEvent(sql, event, { status: 'canceled' });
+    expect(await statuses(event)).toEqual(['held', 'available', 'available']);
+  });
+  await sweepReservations(sql);
+  expect(await statuses(event)).toEqual(['available', 'available', 'available']);
+  expect((await reservationOf(sql, requests[0]!)).status).toBe('canceled');
+});
+
+test('seats that two add to one row at once get places of their own', async () => {
+  const { sql, url } = database;
+  const event = await insertEvent(sql, 1);
+  const seatsOf = (name: string) => [1, 2].map(n => ({ number: `${name}${n}`, price: 1, currency: 'EUR' }));
+  let adding: Promise<number[]> | undefined;
+  await transaction(url, async tx => {
+    await tx`select from events where id = ${event} for update`;
+    adding = Promise.all(['a', 'b'].map(name => addSeats(sql, event, seatsOf(name))));
+    await expect
+      .poll(async () => {
+        const rows = await sql`
+          select from pg_stat_activity where wait_event_type = 'Lock' and query like '%insert into seats%'
+            and datname = current_database()`;
+        return rows.length;
+      })
+      .toBe(2);
+  });
+  expect(await adding).toEqual([2, 2]);
+  const rows = await sql<
+    { place: number }[]
+  >`select place from seats where event_id = ${event} order by place`;
+  expect(rows.map(({ place }) => place)).toEqual([1, 2, 3, 4, 5]);
 });
 
 test('workers, bookings, releases and the sweep at once: nobody waits in a circle, nothing is split', async () => {

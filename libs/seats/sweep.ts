@@ -9,17 +9,20 @@ export const sweepLimits = {
   bite: 500,
 } as const;
 
-/** Ends all reservations that have lapsed, in small bites; returns how many. */
-export async function sweepReservations(sql: Sql): Promise<number> {
+/**
+ * Ends reservations that have lapsed, and those of canceled events, in small bites; returns how many.
+ * @param bitesMost after so many it leaves the rest to the next sweep
+ */
+export async function sweepReservations(sql: Sql, bitesMost = Number.POSITIVE_INFINITY): Promise<number> {
   let lapsed = 0;
-  for (;;) {
+  for (let bites = 1; ; bites++) {
     const [row] = await sql.unsafe<{ count: number }[]>(lapseStatement, [sweepLimits.bite], {
       prepare: true,
     });
     const count = row?.count ?? 0;
     metrics.reservations.inc({ outcome: 'expired' }, count);
     lapsed += count;
-    if (count < sweepLimits.bite) return lapsed;
+    if (count < sweepLimits.bite || bites >= bitesMost) return lapsed;
   }
 }
 

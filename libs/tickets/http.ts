@@ -3,6 +3,7 @@ import { replyProblem } from '@claimline/http/problem';
 import { reply, replyRaw } from '@claimline/http/reply';
 import { preferredWaitSeconds, type Router } from '@claimline/http/router';
 import { goneSignal, header } from '@claimline/http/scope';
+import type { Problem } from '@claimline/kernel/error';
 import { z } from 'zod';
 import { findTicket, type TicketSource } from './source.ts';
 import { type Following, streamTicket } from './stream.ts';
@@ -11,6 +12,11 @@ export const ticketHttpLimits = {
   /** The longest wait for an outcome that a caller may ask for. */
   waitMostS: 30,
 } as const;
+
+/** What whoever made a request is told whose job is dead: no outcome, since an operator may try it again. */
+export function failedProblem(ticket: string): Problem {
+  return { code: 'internal', message: 'the request failed on our side', extra: { ticket } };
+}
 
 const ticketParams = z.object({ ticket: z.string() });
 

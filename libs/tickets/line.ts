@@ -9,6 +9,8 @@ export type LineState = {
 };
 
 export const lineLimits = {
+  /** A rate is measured over as long as this at least. */
+  rateSpanMs: 1000,
   /** A rate that is older than this says nothing about now. */
   rateAgeMs: 10_000,
   retryAfterLeastS: 1,
@@ -27,10 +29,39 @@ export function describePlace(line: number, state: LineState) {
 
 /**
  * When to ask again, in whole seconds: the estimate with a jitter of a quarter either way, so that
- * 100,000 who wait do not come back in step.
+ * 100,000 who wait do not come back in step. `line` is null where the place is not known.
  */
-export function retryAfterSeconds(line: number, state: LineState): number {
-  const seconds = state.perSecond === null ? 1 : (line - state.done) / state.perSecond;
+export function retryAfterSeconds(line: number | null, state: LineState): number {
+  const seconds = line === null || state.perSecond === null ? 1 : (line - state.done) / state.perSecond;
   const jittered = seconds * (0.75 + Math.random() / 2);
   return Math.min(lineLimits.retryAfterMostS, Math.max(lineLimits.retryAfterLeastS, Math.ceil(jittered)));
+}
+
+/** How many leave a line in a second, as far as somebody counts them. */
+export type Rate = {
+  count(left: number): void;
+  /** Null when nobody left lately. */
+  perSecond(): number | null;
+};
+
+export function createRate(): Rate {
+  let perSecond: number | null = null;
+  let since = { ms: Number.NEGATIVE_INFINITY, left: 0 };
+  return {
+    count(left) {
+      const nowMs = performance.now();
+      const spanMs = nowMs - since.ms;
+      if (spanMs > lineLimits.rateAgeMs) {
+        perSecond = null;
+        since = { ms: nowMs, left: 0 };
+        return;
+      }
+      since.left += left;
+      if (spanMs < lineLimits.rateSpanMs) return;
+      const measured = (since.left * 1000) / spanMs;
+      perSecond = perSecond === null ? measured : (perSecond + measured) / 2;
+      since = { ms: nowMs, left: 0 };
+    },
+    perSecond: () => (performance.now() - since.ms < lineLimits.rateAgeMs ? perSecond : null),
+  };
 }

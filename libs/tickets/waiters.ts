@@ -1,5 +1,10 @@
 import { metrics } from '@claimline/telemetry/metrics';
 
+export const waitersLimits = {
+  /** Tickets whose outcomes are asked for at once. */
+  askedMost: 500,
+} as const;
+
 /** Whoever waits for the outcome of a ticket, in this process. */
 export type Waiters = {
   /** Whether somebody waits for it. */
@@ -7,8 +12,13 @@ export type Waiters = {
   /** Resolves when the ticket is woken, after `waitMs`, or when `signal` aborts. Look again after it. */
   wait(ticket: string, waitMs: number, signal?: AbortSignal): Promise<void>;
   wake(ticket: string): void;
-  /** Lets everybody look again: there may be news that went unheard. */
-  wakeAll(): void;
+  /**
+   * Wakes whose ticket is decided, where news may have gone unheard: the others wait for the rest of their time.
+   * Where `findDecided` fails, those it was asked about are woken to see for themselves.
+   *
+   * @param findDecided answers which of these tickets are decided
+   */
+  wakeDecided(findDecided: (tickets: string[]) => Promise<string[]>): Promise<void>;
   /** Lets everybody go who waits, now and later: the process is stopping. */
   release(): void;
 };
@@ -20,10 +30,6 @@ export function createWaiters(): Waiters {
   function wake(ticket: string) {
     for (const resume of waiting.get(ticket) ?? []) resume();
   }
-  function wakeAll() {
-    for (const resumes of waiting.values()) for (const resume of resumes) resume();
-  }
-
   return {
     has: ticket => waiting.has(ticket),
     wait(ticket, waitMs, signal) {
@@ -46,10 +52,16 @@ export function createWaiters(): Waiters {
       });
     },
     wake,
-    wakeAll,
+    async wakeDecided(findDecided) {
+      const tickets = [...waiting.keys()];
+      for (let at = 0; at < tickets.length; at += waitersLimits.askedMost) {
+        const asked = tickets.slice(at, at + waitersLimits.askedMost);
+        for (const ticket of await findDecided(asked).catch(() => asked)) wake(ticket);
+      }
+    },
     release() {
       released = true;
-      wakeAll();
+      for (const resumes of waiting.values()) for (const resume of resumes) resume();
     },
   };
 }

@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import type { Body } from '../answers.ts';
 import type { ClaimClient } from '../claim-client.ts';
 
 export const WAIT = { prefer: 'wait=30' };
@@ -31,7 +32,14 @@ export const reserve = (client: ClaimClient, id: string, body: Record<string, un
   client.post(`/api/events/${id}/reservations`, body, headers);
 export const named = (...numbers: string[]) => numbers.map(number => ({ number }));
 
+/** All seats of an event, page by page. */
 export async function seatMap(client: ClaimClient, id: string) {
-  const { body } = await client.get(`/api/events/${id}/seats`);
-  return new Map(body.data!.map(seat => [seat.number as string, seat]));
+  const seats: Body[] = [];
+  for (let cursor = ''; ; ) {
+    const { body } = await client.get(`/api/events/${id}/seats?limit=300${cursor}`);
+    seats.push(...body.data!);
+    if (!body.next_cursor) break;
+    cursor = `&cursor=${body.next_cursor}`;
+  }
+  return new Map(seats.map(seat => [seat.number as string, seat]));
 }

@@ -40,7 +40,7 @@ export async function openApi(process: SimulatedProcess, stores: Stores) {
   );
   const gate = stores.gate ? stores.gate.portOf(process, stores.redis) : createLocalGate();
   const directory = await openDirectory(sql, changes);
-  const outcomes = await openOutcomes({ changes, gate, tickets });
+  const outcomes = await openOutcomes({ changes, gate, tickets, findDecided: async some => some });
   const reader = createTicketReader({ sql, gate, engine, tickets, outcomes });
   const loadGate = createLoadGate({ sql, gate, engine });
   const trains = createTrains({ directory, changes, gate, loadGate, engine, tickets, waitMostMs });
