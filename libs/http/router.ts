@@ -109,6 +109,7 @@ export function createRouter(around: Around) {
     const route = operation.path.replaceAll(/\{(\w+)\}/g, ':$1');
     const { observe, idempotency, load } = around;
     const kind = isVital ? 'vital' : access;
+    const mayBeEmpty = !needsBody(operation.body);
 
     const method = operation.method.toUpperCase();
     const app = route.includes(':') ? pattern : literal;
@@ -134,7 +135,7 @@ export function createRouter(around: Around) {
       const queryFields = query && parseFields(query, c.req.query());
       const isStream = operation.stream !== undefined && isOfType(c, operation.stream);
       const body = isStream ? undefined : operation.body;
-      const sent: unknown = body && (await readJson(c, operation.bodyBytes));
+      const sent: unknown = body && (await readJson(c, { limitBytes: operation.bodyBytes, mayBeEmpty }));
       const input = {
         c,
         params: paramFields,
@@ -190,6 +191,11 @@ export type Router = ReturnType<typeof createRouter>;
 async function turnAway(c: Context<Env>): Promise<Response> {
   await beforeTurningAway();
   return replyProblem(c, overloadedProblem());
+}
+
+/** Where no field is required, no body is as good as `{}`. */
+function needsBody(body: z.ZodType | undefined): boolean {
+  return body !== undefined && !body.safeParse({}).success;
 }
 
 function needsKey<Input>(idempotent: Idempotent<Input> | undefined): boolean {
@@ -255,7 +261,7 @@ function describe(registry: OpenAPIRegistry, operation: Operation<z.ZodObject, z
       ...(headers && { headers: headers as never }),
       ...(body && {
         body: {
-          required: true,
+          required: needsBody(body),
           content: {
             'application/json': { schema: body },
             ...(operation.stream && { [operation.stream]: { schema: z.string() } }),
