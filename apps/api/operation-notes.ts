@@ -346,6 +346,7 @@ export const operationNotes: Record<string, OperationNote> = {
     answers: { 200: { secret, previous_until: '2026-12-03T09:00:00.000Z' } },
   },
   testWebhookEndpoint: {
+    body: {},
     answers: {
       200: {
         message_id: 'msg_6f1c0f3a5f0b4f7f8f6a2d3c4b5a6978',
@@ -366,7 +367,7 @@ export const operationNotes: Record<string, OperationNote> = {
   },
   listWebhookMessages: { answers: { 200: { data: [message], next_cursor: null, cursor: 'MTQ' } } },
   readWebhookMessage: { answers: { 200: message } },
-  resendWebhookMessage: { answers: { 200: { resent: 1 } } },
+  resendWebhookMessage: { body: {}, answers: { 200: { resent: 1 } } },
   ...seatNotes,
   health: { headers: { 503: ['Retry-After'] } },
   readyz: { headers: { 503: ['Retry-After'] } },

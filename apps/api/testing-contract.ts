@@ -302,8 +302,11 @@ export const contract: Record<string, Record<number, string[]>> = {
   },
   'POST /api/webhook-endpoints/{id}/test': {
     200: [],
+    400: ['invalid_request'],
     401: ['unauthorized'],
     404: ['endpoint_not_found'],
+    413: ['payload_too_large'],
+    415: ['unsupported_media_type'],
     503: ['overloaded', 'unavailable'],
   },
   'GET /api/webhook-endpoints/{id}/attempts': {
@@ -337,9 +340,12 @@ export const contract: Record<string, Record<number, string[]>> = {
   },
   'POST /api/webhook-messages/{id}/resend': {
     200: [],
+    400: ['invalid_request'],
     401: ['unauthorized'],
     404: ['endpoint_not_found', 'message_not_found'],
     409: ['endpoint_disabled'],
+    413: ['payload_too_large'],
+    415: ['unsupported_media_type'],
     503: ['overloaded', 'unavailable'],
   },
   ...seatContract,

@@ -75,7 +75,7 @@ export const seatContract: Record<string, Record<number, string[]>> = {
   'DELETE /api/reservations/{id}': {
     200: [],
     404: ['reservation_not_found'],
-    409: ['reservation_booked'],
+    409: ['reservation_booked', 'payment_in_progress'],
     503: ['overloaded', 'unavailable'],
   },
   'GET /api/users/{user_id}/reservations': {

@@ -193,6 +193,25 @@ test('an endpoint is changed, disabled, enabled again and deleted', async () => 
     });
 });
 
+test('a call whose fields may all be left out needs no body, and refuses a field that it does not know', async () => {
+  const { id } = await create();
+  receiver.behave({ status: 200 });
+  const none = `msg_${'0'.repeat(32)}_1`;
+  for (const [at, status] of [
+    [`${path}/${id}/rotate-secret`, 200],
+    ['/api/webhook-callbacks/rotate-secret', 200],
+    [`${path}/${id}/test`, 200],
+    [`/api/webhook-messages/${none}/resend`, 404],
+  ] as const) {
+    const bare = await fetch(base + at, { method: 'POST' });
+    expect([at, bare.status]).toEqual([at, status]);
+    const { body } = await call('POST', at, { endpoint_id: id });
+    expect(body, at).toMatchObject({ status: 400, errors: [{ path: 'endpoint_id' }] });
+  }
+  const needed = await fetch(base + path, { method: 'POST' });
+  expect(await needed.json()).toMatchObject({ status: 400, error: 'invalid request body' });
+});
+
 test('an endpoint that is enabled again, or moved, begins anew', async () => {
   const { id } = await create();
   const own = `${path}/${id}`;

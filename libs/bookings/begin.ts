@@ -25,14 +25,17 @@ export type Order = {
  */
 export async function beginPayment(
   { sql }: House,
-  { paymentId, reservationId, method, metadata }: Order,
+  { paymentId, reservationId, method, token, metadata }: Order,
 ): Promise<{ payment: PaymentRow; isOurs: boolean }> {
   const { leaseSeconds, holdSeconds, triesMost } = sagaLimits;
   const text = metadata === undefined ? null : JSON.stringify(metadata);
   for (let tries = 0; tries < TRIES; tries++) {
     const [begun] = await sql.unsafe<(PaymentRow & { verdict: string })[]>(
       beginStatement,
-      [paymentId, reservationId, method, drawReference(), leaseSeconds, holdSeconds, text, triesMost],
+      [
+        ...[paymentId, reservationId, method, drawReference(), leaseSeconds, holdSeconds, text, triesMost],
+        token === null,
+      ],
       { prepare: true },
     );
     if (begun?.verdict === 'ok') return { payment: begun, isOurs: true };

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Charge } from '@claimline/payments';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type Booked, bookReservation } from './book-reservation.ts';
 import { sagaLimits } from './house.ts';
@@ -46,7 +47,7 @@ async function stateOf(held: Held) {
   return { ...row };
 }
 const notify = (chargeId: string, id = randomUUID()) =>
-  applyNotice(world.house, { provider: 'mock', id, type: 'charge', chargeId });
+  applyNotice(world.house, { provider: 'mock', id, type: 'charge', chargeId, refundId: null });
 const chargeOf = (paymentId: string) => `mock_${paymentId}`;
 
 test('a charge that succeeds is a booking', async () => {
@@ -200,11 +201,11 @@ test('a sweep has as many leases as it has hands, and comes round to all', async
 test('a step after the charge fails: given back, and the seats are as they were', async () => {
   const held = await world.hold();
   await outcomeOf(book(held, 'tok_answer_lost'));
-  await world.sql`select release_hold(${held.id}::uuid)`;
+  await world.loseSeats(held);
   const before = await world.seats();
   await sweep();
   expect(await stateOf(held)).toMatchObject({
-    ...{ reservation: 'canceled', payments: ['undone'], bookings: [] },
+    ...{ reservation: 'expired', payments: ['undone'], bookings: [] },
     ...{ refunds: ['undo succeeded'], charges: [`succeeded ${held.amount}`] },
   });
   expect(await world.seats()).toEqual(before);
@@ -231,7 +232,6 @@ test('what is owed is tried again for as long as the provider refuses', async ()
     update mock_charges set status = 'succeeded', token = 'tok_refund_fails' where id = ${chargeOf(id)}`;
   await notify(chargeOf(id));
   expect(await stateOf(held)).toMatchObject({ payments: ['undone'], refunds: ['undo pending'] });
-  await world.sql`delete from mock_refunds where charge_id = ${chargeOf(id)}`;
   await world.sql`update mock_charges set token = 'tok_ok' where id = ${chargeOf(id)}`;
   await sweep();
   expect(await stateOf(held)).toMatchObject({ refunds: ['undo succeeded'] });
@@ -283,6 +283,41 @@ test('who asks again with the same key while the payer is to finish it gets the 
     ['cs', true],
     [null, false],
   ]);
+});
+
+test('the payer may try one card after the other until the payment’s time is up, with a token there is but one', async () => {
+  const { providers } = world.house;
+  const mock = providers.take('mock');
+  // As a provider does on whose own page the payer types the card.
+  let told: Partial<Charge> = { status: 'open', reason: null };
+  const read = async (chargeId: string) => ({ ...(await mock.read(chargeId)), ...told });
+  const charge = async (chargeId: string) => ({ ...(await mock.read(chargeId)), status: 'pending' as const });
+  world.house.providers = { take: () => ({ ...mock, read, charge }) };
+  const held = { payers: await world.hold(), tokens: await world.hold() };
+  const ids = { payers: `pay_${randomUUID()}`, tokens: `pay_${randomUUID()}` };
+  await book(held.payers, null, ids.payers);
+  await book(held.tokens, 'tok_ok', ids.tokens);
+  told = { status: 'open', reason: 'incorrect_cvc' };
+  for (const id of Object.values(ids)) await notify(chargeOf(id));
+  expect(await stateOf(held.payers)).toMatchObject({ reservation: 'active', bookings: ['pending'] });
+  expect(await stateOf(held.tokens)).toMatchObject({ reservation: 'canceled', bookings: ['failed'] });
+  told = {};
+  await world.sql`update mock_charges set status = 'succeeded' where id = ${chargeOf(ids.payers)}`;
+  await notify(chargeOf(ids.payers));
+  world.house.providers = providers;
+  expect(await stateOf(held.payers)).toMatchObject({ reservation: 'booked', bookings: ['confirmed'] });
+});
+
+test('a charge that the provider will not announce is a refused payment', async () => {
+  const held = await world.hold();
+  const { providers } = world.house;
+  const prepare = async () => ({ refusal: 'amount_too_small' });
+  world.house.providers = { take: name => ({ ...providers.take(name), prepare }) };
+  await expect(book(held)).rejects.toMatchObject({
+    problem: { code: 'payment_failed', extra: { reason: 'amount_too_small' } },
+  });
+  world.house.providers = providers;
+  expect(await stateOf(held)).toMatchObject({ reservation: 'active', payments: ['failed'], charges: [] });
 });
 
 test('a pending payment that fails releases the seats', async () => {

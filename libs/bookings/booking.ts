@@ -108,8 +108,8 @@ export function toBooking(
   };
 }
 
-function paymentStatusOf({ status, refunded_amount }: BookingRow): (typeof paymentStatuses)[number] {
+function paymentStatusOf({ status, amount, refunded_amount }: BookingRow): (typeof paymentStatuses)[number] {
   if (status === 'pending' || status === 'failed') return status;
-  if (status === 'canceled') return 'refunded';
+  if (status === 'canceled' && refunded_amount === amount) return 'refunded';
   return refunded_amount > 0 ? 'partially_refunded' : 'succeeded';
 }

@@ -27,7 +27,12 @@ export async function charge(
   const provider = providers.take(payment.provider);
   let chargeId = payment.charge_id;
   if (chargeId === null) {
-    chargeId = await provider.prepare({ paymentId: id, reservationId, amount, currency });
+    const prepared = await provider.prepare({ paymentId: id, reservationId, amount, currency });
+    if ('refusal' in prepared) {
+      await conclude(house, payment, { status: 'failed', reason: prepared.refusal });
+      return now();
+    }
+    chargeId = prepared.id;
     reach('charge prepared');
     const { leaseSeconds } = sagaLimits;
     if (!(await storeCharge(sql, id, { chargeId, leaseSeconds }))) return now();
@@ -35,7 +40,10 @@ export async function charge(
   }
   let outcome = await provider.charge(chargeId, { paymentId: id, token });
   reach('charged');
-  if (outcome.status === 'open') outcome = await provider.cancel(chargeId);
+  if (outcome.status === 'open') {
+    const canceled = await provider.cancel(chargeId);
+    outcome = { ...canceled, reason: outcome.reason ?? canceled.reason };
+  }
   await conclude(house, payment, outcome);
   return now(outcome.clientSecret);
 }

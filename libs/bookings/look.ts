@@ -32,8 +32,12 @@ export async function lookAtCharge(house: House, payment: PaymentRow, isTakenUp:
   await conclude(house, payment, { ...canceled, reason: told.reason ?? canceled.reason });
 }
 
-/** A pending one may still be open at the provider: the payer has not done their part yet. */
-function isWaitedFor({ status, is_overdue }: PaymentRow, told: Charge): boolean {
-  if (told.status === 'pending') return !is_overdue;
-  return told.status === 'open' && status === 'pending' && !is_overdue;
+/**
+ * A pending one may still be open at the provider: the payer has not done their part yet, or takes another card.
+ * With a token there is no other: what was tried has failed.
+ */
+function isWaitedFor({ status, is_overdue, is_payers_turn }: PaymentRow, told: Charge): boolean {
+  if (is_overdue) return false;
+  if (told.status === 'pending') return true;
+  return told.status === 'open' && status === 'pending' && (is_payers_turn || told.reason === null);
 }

@@ -2,7 +2,7 @@ import type { House } from './house.ts';
 import { sagaLimits } from './house.ts';
 import { lookAtCharge } from './look.ts';
 import { findPaymentOfCharge } from './payment.ts';
-import { carryOutRefund } from './refund.ts';
+import { carryOutRefund, lookAtRefund } from './refund.ts';
 import { takeDueRefunds } from './refund-row.ts';
 
 export const noticeLimits = {
@@ -11,8 +11,14 @@ export const noticeLimits = {
   bite: 5000,
 } as const;
 
-/** A verified webhook of a provider. */
-export type Notice = { provider: string; id: string; type: string; chargeId: string };
+/** A verified webhook of a provider; `refundId` is the provider's id of the refund that it is about, if it is. */
+export type Notice = {
+  provider: string;
+  id: string;
+  type: string;
+  chargeId: string;
+  refundId: string | null;
+};
 
 /**
  * Acts on a provider's webhook: it says that there is something to look at, and what that is the provider is
@@ -22,7 +28,7 @@ export type Notice = { provider: string; id: string; type: string; chargeId: str
  */
 export async function applyNotice(house: House, notice: Notice): Promise<boolean> {
   const { sql } = house;
-  const { provider, id, type, chargeId } = notice;
+  const { provider, id, type, chargeId, refundId: providerRefundId } = notice;
   const payment = await findPaymentOfCharge(sql, provider, chargeId);
   const [known] = await sql<{ was_applied: boolean }[]>`
     insert into payment_notices as kept (provider, notice_id, type, payment_id)
@@ -35,6 +41,8 @@ export async function applyNotice(house: House, notice: Notice): Promise<boolean
     const { bite: most, leaseSeconds } = sagaLimits;
     for (const refund of await takeDueRefunds(sql, { paymentId: payment.id, most, leaseSeconds }))
       await carryOutRefund(house, refund.id);
+    if (providerRefundId !== null)
+      await lookAtRefund(house, { provider, paymentId: payment.id, providerRefundId });
   }
   await sql`update payment_notices set applied_at = now() where provider = ${provider} and notice_id = ${id}`;
   return true;

@@ -16,10 +16,12 @@ export type PaymentRow = {
   runs: number;
   /** It has been pending for as long as it may. */
   is_overdue: boolean;
+  /** Begun without a token: the payer finishes it, and may try one card after the other. */
+  is_payers_turn: boolean;
 };
 
 const columns = (sql: Sql) => sql`
-  id, reservation_id, provider, charge_id, amount, currency, status, reason, reference, runs,
+  id, reservation_id, provider, charge_id, amount, currency, status, reason, reference, runs, is_payers_turn,
   coalesce(pending_until <= now(), false) as is_overdue`;
 
 /** The payment, or undefined. */
@@ -59,6 +61,19 @@ export function takeDuePayments(
       order by due_at limit ${most} for update skip locked
     )
     returning ${columns(sql)}`;
+}
+
+/** Takes up the pending payment of a reservation, whose time is over by that; or undefined. */
+export async function endPending(
+  sql: Sql,
+  { reservationId, leaseSeconds }: { reservationId: string; leaseSeconds: number },
+): Promise<PaymentRow | undefined> {
+  const [row] = await sql<PaymentRow[]>`
+    update payments
+    set pending_until = least(pending_until, now()), due_at = now() + ${leaseSeconds} * interval '1 s', updated_at = now()
+    where reservation_id = ${reservationId} and status = 'pending'
+    returning ${columns(sql)}`;
+  return row;
 }
 
 /** Leaves a payment for so long, as it is; while it is open what came of the charge, the seats stay held beyond that. */

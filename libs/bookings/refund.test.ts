@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { ProviderAwayError } from '@claimline/payments';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { bookReservation } from './book-reservation.ts';
-import { readBooking } from './booking.ts';
+import { readBooking, toBooking } from './booking.ts';
+import { applyNotice } from './notice.ts';
 import { refundBooking } from './refund.ts';
 import { newRefundId } from './refund-row.ts';
 import { resumePayments } from './sweep.ts';
@@ -128,4 +129,91 @@ test('a free booking is canceled without a provider, a pending one not at all', 
   expect(await free.state()).toMatchObject({ status: 'canceled', seats: 0 });
   const pending = await booked('tok_pending');
   expect(await pending.refund(null)).toBe('booking_not_confirmed');
+});
+
+/** The payer's bank sends a refund back, days after it was made; the provider's webhook says so, twice. */
+async function comesBack(refundId: string) {
+  const [refund] = await world.sql`
+    with failed as (
+      update mock_refunds set status = 'failed' where id = ${refundId} returning charge_id, amount
+    )
+    update mock_charges set refunded_amount = refunded_amount - failed.amount from failed
+    where id = charge_id returning charge_id`;
+  const notice = {
+    provider: 'mock',
+    type: 'refund.failed',
+    chargeId: refund?.charge_id,
+    refundId: `mock_${refundId}`,
+  };
+  for (let i = 0; i < 2; i++) await applyNotice(world.house, { ...notice, id: randomUUID() });
+}
+
+async function sweep() {
+  await world.sql`update refunds set due_at = now() where due_at is not null`;
+  await resumePayments(world.house, error => expect(error).toBeUndefined());
+}
+
+test('a refund that comes back is owed: on record, and tried again until it has gone through', async () => {
+  const { held, refund, state } = await booked();
+  const [part, rest] = [newRefundId(), newRefundId()];
+  await refund(1000, part);
+  await comesBack(part);
+  expect(await state()).toMatchObject({
+    status: 'confirmed',
+    refunded_amount: 0,
+    refunding_amount: 1000,
+    back: 0,
+  });
+  await sweep();
+  expect(await state()).toMatchObject({
+    status: 'confirmed',
+    refunded_amount: 1000,
+    refunding_amount: 0,
+    back: 1000,
+  });
+
+  await world.sql`insert into webhook_endpoints (id, url, secrets) values ('ep_0000000000000000', 'https://x.example', '[{}]')`;
+  await refund(2000, rest);
+  await comesBack(rest);
+  const owed = { status: 'canceled', refunded_amount: 1000, refunding_amount: 2000, seats: 0, back: 1000 };
+  expect(await state()).toEqual(owed);
+  const [row] = await world.sql`select reference from bookings where reservation_id = ${held.id}`;
+  expect(toBooking(await readBooking(world.sql, row?.reference)).payment.status).toBe('partially_refunded');
+  // A day after it was asked for somebody has to see to it.
+  await world.sql`update refunds set created_at = now() - interval '2 days' where id = ${rest}`;
+  expect(await world.verify()).toEqual({ 'payments-do-not-stand-still': 1 });
+  await world.sql`update mock_charges set token = 'tok_refund_fails'`;
+  await sweep();
+  expect(await state()).toEqual(owed);
+  await world.sql`update mock_charges set token = 'tok_ok'`;
+  await sweep();
+  expect(await state()).toMatchObject({
+    status: 'canceled',
+    refunded_amount: 3000,
+    refunding_amount: 0,
+    back: 3000,
+  });
+  const told = await world.sql`select type from outbox order by id`;
+  expect(told.map(({ type }) => type)).toEqual(['booking.refunded', 'booking.canceled', 'booking.refunded']);
+  await world.sql`delete from webhook_endpoints`;
+});
+
+test('what was given back for want of seats and comes back is owed as well', async () => {
+  const held = await world.hold();
+  const order = { reservationId: held.id, method: 'mock', token: 'tok_answer_lost', metadata: undefined };
+  const lost = bookReservation(world.house, { ...order, paymentId: 'pay_lost' });
+  await expect(lost).rejects.toMatchObject({ problem: { code: 'unavailable' } });
+  await world.loseSeats(held);
+  await world.sql`update payments set due_at = now() where due_at is not null`;
+  await sweep();
+  const state = async () => {
+    const rows = await world.sql`
+      select id, refunds.status, refusals from refunds where payment_id = 'pay_lost'`;
+    return rows.map(({ status, refusals }) => [status, refusals]);
+  };
+  const [undo] = await world.sql`select id from refunds where payment_id = 'pay_lost'`;
+  await comesBack(undo?.id);
+  expect(await state()).toEqual([['pending', 1]]);
+  await sweep();
+  expect(await state()).toEqual([['succeeded', 1]]);
 });

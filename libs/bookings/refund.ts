@@ -4,10 +4,11 @@ import { ProviderAwayError } from '@claimline/payments';
 import { metrics } from '@claimline/telemetry/metrics';
 import { againIn, type House, sagaLimits } from './house.ts';
 import { bookingNotFound } from './reference.ts';
-import { findRefund, leaveRefund, type RefundRow } from './refund-row.ts';
+import { findRefund, leaveRefund, type RefundRow, retryRefund } from './refund-row.ts';
 
 const beginStatement = sqlFile(import.meta.url, './begin-refund.sql');
 const settleStatement = sqlFile(import.meta.url, './settle-refund.sql');
+const oweStatement = sqlFile(import.meta.url, './owe-refund.sql');
 
 type Begun = {
   verdict:
@@ -68,21 +69,55 @@ export async function carryOutRefund(house: House, id: string): Promise<RefundRo
   if (refund?.status !== 'pending') return refund;
   const { status, providerRefundId, reason } = await giveBack(house, refund);
   const { sql } = house;
-  // A charge that came to nothing is owed: it is tried again until somebody has seen to it.
-  if (status === 'failed' && refund.why === 'undo') await leaveRefund(sql, id, againIn(refund.runs), reason);
+  if (status === 'failed' && isOwed(refund))
+    await retryRefund(sql, refund, { seconds: againIn(refund.runs), reason });
   else if (status === 'pending') await leaveRefund(sql, id, sagaLimits.lookSeconds, null);
   else await sql.unsafe(settleStatement, [id, status, providerRefundId, reason], { prepare: true });
   metrics.refunds.inc({ why: refund.why, status });
   return findRefund(sql, id);
 }
 
+/**
+ * A charge that came to nothing is owed, and what was told as given back: it is tried again until somebody has seen
+ * to it. What somebody asks for and is refused they may ask for again.
+ */
+function isOwed({ why, refusals }: RefundRow): boolean {
+  return why === 'undo' || refusals > 0;
+}
+
 async function giveBack({ providers, reach }: House, refund: RefundRow) {
-  const { id: refundId, provider, charge_id: chargeId, amount, currency } = refund;
+  const { id: refundId, provider, charge_id: chargeId, amount, currency, refusals } = refund;
   if (amount === 0 || chargeId === null)
     return { status: 'succeeded' as const, providerRefundId: null, reason: null };
   const { id, status, reason } = await providers
     .take(provider)
-    .refund({ refundId, chargeId, amount, currency });
+    .refund({ refundId, chargeId, amount, currency, refusals });
   reach('refunded');
   return { status, providerRefundId: id, reason };
+}
+
+/**
+ * Asks the provider about a refund that counts as given back: days later the payer's bank may have sent the money
+ * back. Then it is owed, and tried again.
+ * @param providerRefundId the provider's id of it
+ * @throws ProviderAwayError
+ */
+export async function lookAtRefund(
+  { sql, providers }: House,
+  {
+    provider,
+    paymentId,
+    providerRefundId,
+  }: { provider: string; paymentId: string; providerRefundId: string },
+): Promise<void> {
+  const [given] = await sql<Pick<RefundRow, 'id' | 'why' | 'runs'>[]>`
+    select id, why, runs from refunds
+    where payment_id = ${paymentId} and provider_refund_id = ${providerRefundId} and status = 'succeeded'`;
+  if (!given) return;
+  const { status, reason } = await providers.take(provider).readRefund(providerRefundId);
+  if (status !== 'failed') return;
+  await sql.unsafe(oweStatement, [given.id, providerRefundId, reason, againIn(given.runs)], {
+    prepare: true,
+  });
+  metrics.refunds.inc({ why: given.why, status });
 }

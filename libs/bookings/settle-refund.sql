@@ -1,4 +1,5 @@
--- Notes what came of a refund. When all was given back, the booking is canceled and its seats are free.
+-- Notes what came of a refund. When all was given back, the booking is canceled and its seats are free, unless that
+-- is so already: a part of it was owed again.
 --
 -- Params: $1 text refund id, $2 text status (succeeded or failed), $3 text the provider's id of it or null,
 --         $4 text why it failed or null
@@ -22,8 +23,8 @@ counted as (
     refunded_amount = refunded_amount + case moved.status when 'succeeded' then moved.amount else 0 end,
     status = case when moved.status = 'succeeded' and refunded_amount + moved.amount = bookings.amount
       then 'canceled' else bookings.status end,
-    canceled_at = case when moved.status = 'succeeded' and refunded_amount + moved.amount = bookings.amount
-      then now() end
+    canceled_at = coalesce(canceled_at, case when moved.status = 'succeeded'
+      and refunded_amount + moved.amount = bookings.amount then now() end)
   from moved where bookings.payment_id = moved.payment_id and moved.why = 'request'
   returning bookings.*, moved.id as refund_id, moved.amount as given, moved.status as outcome
 ),
@@ -39,7 +40,8 @@ told as (
   from counted
   join bookings using (reference)
   cross join lateral (values (1, 'booking.refunded'), (2, 'booking.canceled')) as events (place, type)
-  where outcome = 'succeeded' and (type = 'booking.refunded' or counted.status = 'canceled') and webhooks_wanted()
+  where outcome = 'succeeded' and webhooks_wanted()
+    and (type = 'booking.refunded' or counted.status = 'canceled' and (select status from booking) <> 'canceled')
   order by place
 )
 select coalesce((select status from moved), status) as status, (select verdict from freed) as seats from refund

@@ -26,6 +26,7 @@ export async function openBookings() {
     sql,
     house,
     hold: (options?: HoldOptions) => hold(sql, eventId, options),
+    loseSeats: (held: Held) => loseSeats(sql, held),
     /** What the seats of the event are, by status. */
     seats: () => countSeats(sql),
     faults: () => findFaults(database.url, sql),
@@ -67,6 +68,15 @@ async function hold(
     )
     select id from reservation`;
   return { id: row?.id as string, eventId, userId, amount: seats * price };
+}
+
+/** As where the hold has lapsed: the seats are for sale again. */
+async function loseSeats(sql: Sql, { id }: Held): Promise<void> {
+  await sql`
+    with lost as (
+      update seats set status = 'available', reservation_id = null, held_until = null where reservation_id = ${id}
+    )
+    update reservations set status = 'expired', expires_at = now() where id = ${id}`;
 }
 
 async function countSeats(sql: Sql): Promise<Record<string, number>> {

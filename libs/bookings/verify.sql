@@ -84,5 +84,6 @@ from booking left join given using (payment_id)
 where status in ('confirmed', 'canceled') and (
   coalesce(back, 0) <> refunded_amount or coalesce(asked, 0) <> refunding_amount
   or refunded_amount + refunding_amount > amount
-  or (status = 'canceled') <> (refunded_amount = amount and (amount > 0 or status = 'canceled'))
+  or status = 'canceled' and refunded_amount + refunding_amount <> amount
+  or status = 'confirmed' and refunded_amount = amount and amount > 0
 )

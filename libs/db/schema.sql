@@ -225,6 +225,7 @@ create table mock_refunds (
   amount bigint not null,
   status text not null,
   created_at timestamp with time zone not null default now(),
+  refusals integer not null default 0,
   constraint mock_refunds_charge_id_fkey FOREIGN KEY (charge_id) REFERENCES mock_charges(id),
   constraint mock_refunds_pkey PRIMARY KEY (id),
   constraint mock_refunds_status_check CHECK ((status = ANY (ARRAY['succeeded'::text, 'failed'::text])))
@@ -286,6 +287,7 @@ create table payments (
   metadata jsonb,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
+  is_payers_turn boolean not null default false,
   constraint payments_amount_check CHECK ((amount >= 0)),
   constraint payments_check CHECK (((due_at IS NULL) = (status = ANY (ARRAY['booked'::text, 'undone'::text, 'failed'::text])))),
   constraint payments_check1 CHECK (((status <> 'pending'::text) OR (pending_until IS NOT NULL))),
@@ -324,6 +326,7 @@ create table refunds (
   due_at timestamp with time zone,
   created_at timestamp with time zone not null default now(),
   settled_at timestamp with time zone,
+  refusals integer not null default 0,
   constraint refunds_amount_check CHECK ((amount >= 0)),
   constraint refunds_check CHECK (((due_at IS NOT NULL) = (status = 'pending'::text))),
   constraint refunds_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payments(id),
@@ -1029,6 +1032,10 @@ begin
   if not found then return 'unknown'; end if;
   if held.status = 'booked' then return 'booked'; end if;
   if held.status <> 'active' then return 'same'; end if;
+  -- Whoever begins a payment locks the reservation as well, so that this sees every one that has its hold.
+  if exists (select from payments where reservation_id = reservation and status in ('preparing', 'charging', 'pending'))
+    and not exists (select from events where id = held.event_id and is_canceled)
+  then return 'paying'; end if;
   perform from seats where reservation_id = reservation order by id for update;
   update seats set status = 'available', reservation_id = null, held_until = null, version = version + 1
     where reservation_id = reservation;
@@ -1251,6 +1258,8 @@ comment on table public.payment_notices is 'Webhooks of providers. One that was 
 
 comment on column public.payments.charge_id is 'The provider''s id of the charge, stored before it can take money.';
 
+comment on column public.payments.is_payers_turn is 'Begun without a token: the payer finishes it, and may try one card after the other.';
+
 comment on column public.payments.reference is 'What the booking will be called by.';
 
 comment on column public.payments.runs is 'How often somebody has taken it up.';
@@ -1260,6 +1269,8 @@ comment on table public.redemptions is 'Every use of a code; money in minor unit
 comment on column public.redemptions.claim_id is 'Null for a use of a public code.';
 
 comment on column public.redemptions.ordinal is 'The how-manieth use of this person of this coupon''s public codes, from 1; null for a use of a personal code.';
+
+comment on column public.refunds.refusals is 'How often the provider would not give it back, or could not in the end; each makes another try of it.';
 
 comment on column public.refunds.why is 'undo: the charge came to no booking; request: somebody asked for it.';
 

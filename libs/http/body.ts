@@ -18,14 +18,21 @@ export const bodyLimits = {
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 
 /**
- * The request's JSON. A missing content type is taken for JSON. Errors: 415 for another type, 413
- * over the limit, 400 `invalid request body` for what is not JSON.
+ * The request's JSON. A missing content type is taken for JSON, and with `mayBeEmpty` no body for `{}`. Errors: 415
+ * for another type, 413 over the limit, 400 `invalid request body` for what is not JSON.
  */
-export async function readJson(c: Context<Env>, limitBytes: number = bodyLimits.jsonBytes): Promise<unknown> {
+export async function readJson(
+  c: Context<Env>,
+  {
+    limitBytes = bodyLimits.jsonBytes,
+    mayBeEmpty = false,
+  }: { limitBytes?: number | undefined; mayBeEmpty?: boolean } = {},
+): Promise<unknown> {
   const type = header(c, 'content-type');
   if (type !== undefined && !JSON_TYPE.test(type))
     throw new AppError('unsupported_media_type', 'the content type must be application/json');
   const bytes = await readBytes(c.env.incoming, limitBytes);
+  if (mayBeEmpty && bytes.length === 0) return {};
   try {
     return JSON.parse(bytes.toString('utf8'));
   } catch {

@@ -75,7 +75,7 @@ export function toOperation(route: RouteConfig, note: OperationNote, toSchema: T
     ...(parameters.length > 0 && { parameters }),
     ...(body && {
       requestBody: {
-        required: true,
+        required: body.required ?? true,
         content: toContent(body.content as never, note.body, toSchema, 'input', note.stream),
       },
     }),

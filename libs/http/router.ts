@@ -110,6 +110,7 @@ export function createRouter(around: Around) {
     const route = operation.path.replaceAll(/\{(\w+)\}/g, ':$1');
     const { observe, idempotency, load } = around;
     const kind = isVital ? 'vital' : access;
+    const mayBeEmpty = !needsBody(operation.body);
 
     const method = operation.method.toUpperCase();
     const app = route.includes(':') ? pattern : literal;
@@ -136,7 +137,7 @@ export function createRouter(around: Around) {
       const isStream = operation.stream !== undefined && isOfType(c, operation.stream);
       if (isStream) allowStream(c.env.incoming);
       const body = isStream ? undefined : operation.body;
-      const sent: unknown = body && (await readJson(c, operation.bodyBytes));
+      const sent: unknown = body && (await readJson(c, { limitBytes: operation.bodyBytes, mayBeEmpty }));
       const input = {
         c,
         params: paramFields,
@@ -199,6 +200,11 @@ function isCutOff(c: Context<Env>): boolean {
   return c.env.incoming.destroyed && !c.env.incoming.complete;
 }
 const cutOff = new AppError('invalid_request', 'the request was cut off');
+
+/** Where no field is required, no body is as good as `{}`. */
+function needsBody(body: z.ZodType | undefined): boolean {
+  return body !== undefined && !body.safeParse({}).success;
+}
 
 function needsKey<Input>(idempotent: Idempotent<Input> | undefined): boolean {
   return typeof idempotent === 'object' && idempotent.isRequired === true;
@@ -269,7 +275,7 @@ function describe(registry: OpenAPIRegistry, operation: Operation<z.ZodObject, z
       ...(headers && { headers: headers as never }),
       ...(body && {
         body: {
-          required: true,
+          required: needsBody(body),
           content: {
             'application/json': { schema: body },
             ...(operation.stream && { [operation.stream]: { schema: z.string() } }),

@@ -36,8 +36,8 @@ providerSuite(() => ({
 let count = 0;
 async function charge(token: string | null) {
   const paymentId = `pay_${++count}`;
-  const id = await mock.prepare({ paymentId, reservationId: 'r', amount: 500, currency: 'EUR' });
-  return mock.charge(id, { paymentId, token });
+  await mock.prepare({ paymentId, reservationId: 'r', amount: 500, currency: 'EUR' });
+  return mock.charge(`mock_${paymentId}`, { paymentId, token });
 }
 const passTime = () => sql`update mock_charges set settles_at = now() where settles_at is not null`;
 
@@ -112,4 +112,30 @@ test('webhooks are sent until they are taken', async () => {
   expect(await sendDue()).toBe(0);
   expect(heard.length).toBe(4);
   server.close();
+});
+
+test('a refund that was refused is judged again when that was noted, one that was made is not', async () => {
+  const { id: chargeId } = await charge('tok_refund_fails');
+  const statusOf = async (refusals: number) =>
+    (await mock.refund({ refundId: 'rfd_again', chargeId, amount: 500, currency: 'EUR', refusals })).status;
+  expect([await statusOf(0), await statusOf(1)]).toEqual(['failed', 'failed']);
+  await sql`update mock_charges set token = 'tok_ok' where id = ${chargeId}`;
+  expect([await statusOf(1), await statusOf(2), await statusOf(3)]).toEqual([
+    'failed',
+    'succeeded',
+    'succeeded',
+  ]);
+  const [row] = await sql`select refunded_amount from mock_charges where id = ${chargeId}`;
+  expect(row?.refunded_amount).toBe(500);
+});
+
+test('webhooks that cannot be verified while Postgres is away are verified when it is back', async () => {
+  const body = JSON.stringify({ id: 'evt_1', type: 'charge.succeeded', charge_id: 'x' });
+  const signature = signMock(await readMockSecret(sql), body);
+  const fresh = createMock(sql, () => null);
+  const read = () => fresh.readNotice({ header: () => signature, body: Buffer.from(body) });
+  await sql`alter table installation rename to installation_away`;
+  await expect(read()).rejects.toThrow('installation');
+  await sql`alter table installation_away rename to installation`;
+  expect(await read()).toMatchObject({ id: 'evt_1', refundId: null });
 });

@@ -3,7 +3,14 @@ import { AppError } from '@claimline/kernel/error';
 import { isMockSignature, readMockSecret } from './mock-signature.ts';
 import { courseOf, MOCK_SETTLE_MS, UNREFUNDABLE } from './mock-tokens.ts';
 import { settleMockCharges } from './mock-webhooks.ts';
-import { type Charge, type Delivery, type Notice, type Provider, ProviderAwayError } from './provider.ts';
+import {
+  type Charge,
+  type Delivery,
+  type Notice,
+  type Provider,
+  ProviderAwayError,
+  type Refund,
+} from './provider.ts';
 
 type Row = Pick<Charge, 'id' | 'status' | 'amount' | 'currency' | 'reason'>;
 
@@ -23,6 +30,13 @@ export function createMock(sql: Sql, notifyUrl: () => string | null): Provider {
     return { ...row, clientSecret: null };
   }
 
+  async function readRefund(id: string): Promise<Refund> {
+    const [row] = await sql<{ status: 'succeeded' | 'failed' }[]>`
+      select status from mock_refunds where id = ${id.replace(/^mock_/, '')}`;
+    if (!row) throw new ProviderAwayError('mock', new Error(`there is no refund ${id}`));
+    return { id, status: row.status, reason: row.status === 'failed' ? 'refund_refused' : null };
+  }
+
   return {
     name: 'mock',
     async prepare({ paymentId, amount, currency }) {
@@ -30,7 +44,7 @@ export function createMock(sql: Sql, notifyUrl: () => string | null): Provider {
       await sql`
         insert into mock_charges (id, amount, currency, notify_url) values (${id}, ${amount}, ${currency}, ${notifyUrl()})
         on conflict (id) do nothing`;
-      return id;
+      return { id };
     },
     async charge(chargeId, { token }) {
       const { status, reason = null, laterAs = null, isAnswerLost } = courseOf(token);
@@ -55,33 +69,32 @@ export function createMock(sql: Sql, notifyUrl: () => string | null): Provider {
         where id = ${chargeId} and status in ('open', 'pending')`;
       return read(chargeId);
     },
-    async refund({ refundId, chargeId, amount }) {
-      // Under the charge's row lock, several refunds never come to more than was charged.
+    async refund({ refundId, chargeId, amount, refusals }) {
+      // Under the charge's row lock, several refunds never come to more than was charged. One that was refused is
+      // judged again where the caller has taken note of that.
       await sql`
         with charge as materialized (select * from mock_charges where id = ${chargeId} for update),
         made as (
-          insert into mock_refunds (id, charge_id, amount, status)
-          select ${refundId}, id, ${amount}, case
+          insert into mock_refunds (id, charge_id, amount, refusals, status)
+          select ${refundId}, id, ${amount}, ${refusals}, case
               when status = 'succeeded' and token is distinct from ${UNREFUNDABLE}
                 and refunded_amount + ${amount} <= amount then 'succeeded'
               else 'failed' end
           from charge
-          on conflict (id) do nothing
+          on conflict (id) do update set status = excluded.status, refusals = excluded.refusals
+          where mock_refunds.status = 'failed' and mock_refunds.refusals < excluded.refusals
           returning status
         )
         update mock_charges set refunded_amount = refunded_amount + ${amount} from made
         where id = ${chargeId} and made.status = 'succeeded'`;
-      const [row] = await sql<{ status: 'succeeded' | 'failed' }[]>`
-        select status from mock_refunds where id = ${refundId}`;
-      if (!row) throw new ProviderAwayError('mock', new Error(`there is no charge ${chargeId}`));
-      return {
-        id: `mock_${refundId}`,
-        status: row.status,
-        reason: row.status === 'failed' ? 'refund_refused' : null,
-      };
+      return readRefund(`mock_${refundId}`);
     },
+    readRefund,
     async readNotice(delivery) {
-      secret ??= readMockSecret(sql);
+      secret ??= readMockSecret(sql).catch(error => {
+        secret = undefined;
+        throw error;
+      });
       return readNotice(await secret, delivery);
     },
   };
@@ -90,6 +103,6 @@ export function createMock(sql: Sql, notifyUrl: () => string | null): Provider {
 function readNotice(secret: string, { header, body }: Delivery): Notice {
   if (!isMockSignature(secret, header('mock-signature'), body))
     throw new AppError('unauthorized', 'the signature is not valid, or too old');
-  const { id, type, charge_id } = JSON.parse(body.toString('utf8'));
-  return { id, type, chargeId: charge_id };
+  const { id, type, charge_id, refund_id = null } = JSON.parse(body.toString('utf8'));
+  return { id, type, chargeId: charge_id, refundId: refund_id };
 }

@@ -24,6 +24,12 @@ export function providerSuite(subject: () => Subject): void {
     currency: 'EUR',
   });
 
+  async function prepare(given: ReturnType<typeof order>): Promise<string> {
+    const prepared = await subject().provider.prepare(given);
+    if ('refusal' in prepared) throw new Error(prepared.refusal);
+    return prepared.id;
+  }
+
   async function delivered(chargeId: string, sentS: number): Promise<Delivery & { altered: Delivery }> {
     const { header, value, body } = await subject().deliver(chargeId, sentS);
     const carry = (text: string): Delivery => ({
@@ -36,7 +42,7 @@ export function providerSuite(subject: () => Subject): void {
   describe('charging', () => {
     test('what is prepared has an id and takes nothing', async () => {
       const { provider } = subject();
-      const id = await provider.prepare(order());
+      const id = await prepare(order());
       expect(id).toMatch(/\S/);
       const charge = await provider.read(id);
       expect(charge.id).toBe(id);
@@ -47,7 +53,7 @@ export function providerSuite(subject: () => Subject): void {
     test('prepared and charged again it is one charge', async () => {
       const { provider, token, isStateful } = subject();
       const given = order();
-      const ids = await Promise.all([provider.prepare(given), provider.prepare(given)]);
+      const ids = await Promise.all([prepare(given), prepare(given)]);
       if (isStateful) expect(ids[0]).toBe(ids[1]);
       const [id] = ids;
       const charges = await Promise.all(
@@ -63,7 +69,7 @@ export function providerSuite(subject: () => Subject): void {
     test('canceled before it is charged it is never charged', async () => {
       const { provider, token, isStateful } = subject();
       const given = order();
-      const id = await provider.prepare(given);
+      const id = await prepare(given);
       const canceled = await provider.cancel(id);
       expect(canceled.id).toBe(id);
       if (!isStateful) return;
@@ -74,7 +80,7 @@ export function providerSuite(subject: () => Subject): void {
     test('canceled too late it has succeeded', async () => {
       const { provider, token, isStateful } = subject();
       const given = order();
-      const id = await provider.prepare(given);
+      const id = await prepare(given);
       await provider.charge(id, { paymentId: given.paymentId, token });
       const canceled = await provider.cancel(id);
       if (isStateful) expect(canceled.status).toBe('succeeded');
@@ -85,10 +91,10 @@ export function providerSuite(subject: () => Subject): void {
     async function charged(amount: number) {
       const { provider, token } = subject();
       const given = order(amount);
-      const chargeId = await provider.prepare(given);
+      const chargeId = await prepare(given);
       await provider.charge(chargeId, { paymentId: given.paymentId, token });
       const refund = (amount: number, refundId = `rfd_${randomUUID()}`) =>
-        provider.refund({ refundId, chargeId, amount, currency: 'EUR' });
+        provider.refund({ refundId, chargeId, amount, currency: 'EUR', refusals: 0 });
       return { refund };
     }
 
@@ -96,6 +102,7 @@ export function providerSuite(subject: () => Subject): void {
       const { refund } = await charged(1000);
       const first = await Promise.all([refund(400, 'rfd_a'), refund(400, 'rfd_a')]);
       expect(first[0]).toMatchObject({ status: 'succeeded', reason: null });
+      expect(await subject().provider.readRefund(first[0]!.id)).toMatchObject({ status: 'succeeded' });
       if (!subject().isStateful) return;
       expect(first[0]).toEqual(first[1]);
       expect((await refund(600)).status).toBe('succeeded');
@@ -106,9 +113,14 @@ export function providerSuite(subject: () => Subject): void {
   describe('webhooks', () => {
     test('a genuine one tells which charge it is about', async () => {
       const { provider } = subject();
-      const id = await provider.prepare(order());
+      const id = await prepare(order());
       const notice = await provider.readNotice(await delivered(id, nowS()));
-      expect(notice).toMatchObject({ chargeId: id, id: expect.any(String), type: expect.any(String) });
+      expect(notice).toMatchObject({
+        chargeId: id,
+        id: expect.any(String),
+        type: expect.any(String),
+        refundId: null,
+      });
     });
 
     test.each([
@@ -116,7 +128,7 @@ export function providerSuite(subject: () => Subject): void {
       ['old', -3600],
     ])('one that is %s is refused', async (what, agoS) => {
       const { provider } = subject();
-      const genuine = await delivered(await provider.prepare(order()), nowS() + agoS);
+      const genuine = await delivered(await prepare(order()), nowS() + agoS);
       const given = what === 'altered' ? genuine.altered : genuine;
       await expect(provider.readNotice(given)).rejects.toMatchObject({ problem: { code: 'unauthorized' } });
     });

@@ -63,6 +63,12 @@ describe.skipIf(!command)("on Stripe's own mock server", () => {
       return { header: 'stripe-signature', value, body };
     },
   }));
+
+  test('what it will not announce is refused and not an outage', async () => {
+    const stripe = createStripe({ ...settings, apiUrl });
+    const announced = { paymentId: 'pay_1', reservationId: 'r1', amount: 0.5, currency: 'EUR' };
+    expect(await stripe.prepare(announced)).toEqual({ refusal: 'invalid_request_error' });
+  });
 });
 
 type Reply = { status?: number; json: object };
@@ -104,12 +110,11 @@ describe('what Stripe may answer', () => {
   });
   const failure = (status: number, error: object) => ({ status, json: { error } });
   const order = { paymentId: 'pay_1', token: 'pm_card_visa' };
+  const announced = { paymentId: 'pay_1', reservationId: 'r1', amount: 500, currency: 'EUR' };
 
   test('amounts, currency, our ids and a key of ours go out', async () => {
     const { stripe, heard } = await answering(intent('requires_payment_method'), intent('succeeded'));
-    expect(
-      await stripe.prepare({ paymentId: 'pay_1', reservationId: 'r1', amount: 500, currency: 'EUR' }),
-    ).toBe('pi_1');
+    expect(await stripe.prepare(announced)).toEqual({ id: 'pi_1' });
     expect(await stripe.charge('pi_1', order)).toEqual({
       ...{ id: 'pi_1', status: 'succeeded', amount: 500, currency: 'EUR', reason: null, clientSecret: null },
     });
@@ -140,9 +145,9 @@ describe('what Stripe may answer', () => {
     [
       'requires_payment_method',
       { last_payment_error: { code: 'card_declined', decline_code: 'lost_card' } },
-      'failed',
+      'open',
       'lost_card',
-      null,
+      'cs',
     ],
     ['canceled', {}, 'failed', 'canceled', null],
     ['something_new', {}, 'pending', null, 'cs'],
@@ -162,6 +167,27 @@ describe('what Stripe may answer', () => {
       status: 'failed',
       reason: 'insufficient_funds',
     });
+  });
+
+  test.each([
+    [{ code: 'amount_too_small' }, 'amount_too_small'],
+    [{ param: 'currency' }, 'invalid_request_error'],
+  ])('a charge that Stripe will not have is refused, %j', async (error, refusal) => {
+    const { stripe } = await answering(failure(400, { type: 'invalid_request_error', ...error }));
+    expect(await stripe.prepare(announced)).toEqual({ refusal });
+  });
+
+  test('a call that is under way already leaves it open what came of it', async () => {
+    const busy = failure(409, { type: 'invalid_request_error', code: 'idempotency_key_in_use' });
+    const { stripe } = await answering(busy, busy);
+    await expect(stripe.prepare(announced)).rejects.toThrow(ProviderAwayError);
+  });
+
+  test('a card that was declined, where the answer got lost, is found at the intent', async () => {
+    const tried = intent('requires_payment_method', { last_payment_error: { code: 'card_declined' } });
+    const lost = failure(500, { type: 'api_error' });
+    const { stripe } = await answering(lost, lost, tried);
+    expect(await stripe.charge('pi_1', order)).toMatchObject({ status: 'failed', reason: 'card_declined' });
   });
 
   test('an intent that was charged before answers what became of it', async () => {
@@ -202,19 +228,65 @@ describe('what Stripe may answer', () => {
     },
   );
 
+  const refund = { refundId: 'rfd_1', chargeId: 'pi_1', amount: 5, currency: 'EUR', refusals: 0 };
+  const made = (id: string, status: string, metadata: object) => ({
+    ...{ object: 'refund', id, status, metadata: { refund_id: 'rfd_1', ...metadata } },
+  });
+  const listed = (...data: object[]) => ({ json: { object: 'list', data } });
+  const listCall = 'GET /v1/refunds?payment_intent=pi_1&limit=100';
+
   test('a refund that was made when nobody heard of it is found, and not made again', async () => {
     const ours = { id: 're_1', status: 'succeeded', metadata: { refund_id: 'rfd_1' } };
-    const { stripe, heard } = await answering({ json: { object: 'list', data: [ours] } });
-    const order = { refundId: 'rfd_1', chargeId: 'pi_1', amount: 5, currency: 'EUR' };
-    expect(await stripe.refund(order)).toEqual({ id: 're_1', status: 'succeeded', reason: null });
-    expect(heard.map(({ call }) => call)).toEqual(['GET /v1/refunds?payment_intent=pi_1&limit=100']);
+    const { stripe, heard } = await answering(listed(ours));
+    expect(await stripe.refund(refund)).toEqual({ id: 're_1', status: 'succeeded', reason: null });
+    expect(heard.map(({ call }) => call)).toEqual([listCall]);
+  });
+
+  test('a refund that was refused is asked for with another key, and not while an earlier try stands', async () => {
+    const empty = failure(400, { type: 'invalid_request_error', code: 'balance_insufficient' });
+    const [failed, standing] = [made('re_1', 'failed', {}), made('re_2', 'pending', { refusals: '1' })];
+    const again = { ...refund, refusals: 1 };
+    const { stripe, heard } = await answering(
+      ...[listed(), empty, listed(), { json: made('re_2', 'succeeded', { refusals: '1' }) }],
+      ...[listed(failed), listed(standing, failed)],
+    );
+    expect((await stripe.refund(refund)).status).toBe('failed');
+    expect(await stripe.refund(again)).toMatchObject({ id: 're_2', status: 'succeeded' });
+    // The try that has failed is that of no refusal; later ones are others.
+    expect(await stripe.refund(refund)).toMatchObject({ id: 're_1', status: 'failed' });
+    expect(await stripe.refund({ ...refund, refusals: 2 })).toMatchObject({ id: 're_2', status: 'pending' });
+    expect(heard.map(({ call, key, sent }) => [call, key, sent['metadata[refusals]']])).toEqual([
+      [listCall, undefined, undefined],
+      ['POST /v1/refunds', 'rfd_1 refund', undefined],
+      [listCall, undefined, undefined],
+      ['POST /v1/refunds', 'rfd_1 refund 1', '1'],
+      [listCall, undefined, undefined],
+      [listCall, undefined, undefined],
+    ]);
+  });
+
+  test.each([
+    ['refund.failed', { object: 'refund', id: 're_1', payment_intent: 'pi_1' }, 're_1'],
+    ['charge.refund.updated', { object: 'refund', id: 're_1', payment_intent: { id: 'pi_1' } }, 're_1'],
+    ['charge.refunded', { object: 'charge', id: 'ch_1', payment_intent: 'pi_1' }, null],
+  ])('%s says which charge and which refund it is about', async (type, object, refundId) => {
+    const { stripe } = await answering();
+    const payload = JSON.stringify({ id: 'evt_1', object: 'event', type, data: { object } });
+    const value = new Stripe('sk_test_1').webhooks.generateTestHeaderString({
+      payload,
+      secret: webhookSecret,
+    });
+    const notice = await stripe.readNotice({ header: () => value, body: Buffer.from(payload) });
+    expect(notice).toEqual({ id: 'evt_1', type, chargeId: 'pi_1', refundId });
   });
 
   test('a refund that Stripe refuses has failed', async () => {
     const refused = failure(400, { type: 'invalid_request_error', code: 'charge_already_refunded' });
-    const { stripe } = await answering({ json: { object: 'list', data: [] } }, refused);
-    const order = { refundId: 'rfd_1', chargeId: 'pi_1', amount: 5, currency: 'EUR' };
-    expect(await stripe.refund(order)).toMatchObject({ status: 'failed', reason: 'charge_already_refunded' });
+    const { stripe } = await answering(listed(), refused);
+    expect(await stripe.refund(refund)).toMatchObject({
+      status: 'failed',
+      reason: 'charge_already_refunded',
+    });
   });
 
   test.each([

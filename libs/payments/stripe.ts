@@ -20,6 +20,9 @@ export const stripeLimits = {
   refundsMost: 100,
 } as const;
 
+/** The same call is under way with the same key. */
+const CONFLICT = 409;
+
 /** Stripe tells of these; everything else it sends is thanked for and left. */
 const NOTICES =
   /^(?:payment_intent\.(?:succeeded|payment_failed|canceled|processing)|charge\.refund(?:ed|\.updated)|refund\.)/;
@@ -48,16 +51,22 @@ export function createStripe(settings: {
     name: 'stripe',
     prepare: ({ paymentId, reservationId, amount, currency }) =>
       answered(async () => {
-        const intent = await stripe.paymentIntents.create(
-          {
-            amount,
-            currency: currency.toLowerCase(),
-            automatic_payment_methods: { enabled: true, allow_redirects: 'never' },
-            metadata: { payment_id: paymentId, reservation_id: reservationId },
-          },
-          { idempotencyKey: `${paymentId} prepare` },
-        );
-        return intent.id;
+        try {
+          const { id } = await stripe.paymentIntents.create(
+            {
+              amount,
+              currency: currency.toLowerCase(),
+              automatic_payment_methods: { enabled: true, allow_redirects: 'never' },
+              metadata: { payment_id: paymentId, reservation_id: reservationId },
+            },
+            { idempotencyKey: `${paymentId} prepare` },
+          );
+          return { id };
+        } catch (error) {
+          const refusal = refusalIn(error);
+          if (refusal === null) throw error;
+          return { refusal };
+        }
       }),
     charge: (chargeId, { paymentId, token }) =>
       answered(async () => {
@@ -72,7 +81,7 @@ export function createStripe(settings: {
         } catch (error) {
           const charge = await read(chargeId);
           if (charge.status !== 'open') return charge;
-          const reason = refusalIn(error);
+          const reason = charge.reason ?? refusalIn(error);
           if (reason === null) throw error;
           return { ...charge, status: 'failed', reason };
         }
@@ -92,23 +101,29 @@ export function createStripe(settings: {
         }
       }),
     refund: order => answered(() => refund(stripe, order)),
+    readRefund: id => answered(async () => toRefund(await stripe.refunds.retrieve(id))),
     readNotice: async delivery => readNotice(stripe, settings.webhookSecret, delivery),
   };
 }
 
 /**
  * One refund for each of our ids. Stripe forgets idempotency keys after a day or more, so that whoever comes
- * back later looks for the refund first.
+ * back later looks for the refund first. Until then it repeats a refusal too, so that each try after one has a key of
+ * its own; it is made only where none of those before stands.
  */
 async function refund(stripe: Stripe, order: Parameters<Provider['refund']>[0]): Promise<Refund> {
-  const { refundId, chargeId, amount } = order;
+  const { refundId, chargeId, amount, refusals } = order;
   const made = await stripe.refunds.list({ payment_intent: chargeId, limit: stripeLimits.refundsMost });
-  const ours = made.data.find(({ metadata }) => metadata?.refund_id === refundId);
-  if (ours) return toRefund(ours);
+  const ours = made.data.filter(({ metadata }) => metadata?.refund_id === refundId);
+  const told =
+    ours.find(one => toRefund(one).status !== 'failed') ??
+    ours.find(({ metadata }) => Number(metadata?.refusals ?? 0) === refusals);
+  if (told) return toRefund(told);
   try {
+    const isFirst = refusals === 0;
     const refunded = await stripe.refunds.create(
-      { payment_intent: chargeId, amount, metadata: { refund_id: refundId } },
-      { idempotencyKey: `${refundId} refund` },
+      { payment_intent: chargeId, amount, metadata: { refund_id: refundId, ...(!isFirst && { refusals }) } },
+      { idempotencyKey: isFirst ? `${refundId} refund` : `${refundId} refund ${refusals}` },
     );
     return toRefund(refunded);
   } catch (error) {
@@ -131,7 +146,9 @@ function readNotice(stripe: Stripe, secret: string | undefined, { header, body }
   if (!NOTICES.test(event.type)) return null;
   const object = event.data.object as { object?: string; id?: string; payment_intent?: unknown };
   const chargeId = object.object === 'payment_intent' ? object.id : idOf(object.payment_intent);
-  return chargeId === undefined ? null : { id: event.id, type: event.type, chargeId };
+  if (chargeId === undefined) return null;
+  const refundId = object.object === 'refund' ? (object.id ?? null) : null;
+  return { id: event.id, type: event.type, chargeId, refundId };
 }
 
 /** A reference of Stripe's is an id, or the object itself where it was expanded. */
@@ -150,32 +167,34 @@ async function answered<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Why Stripe refused, or null where it did not: it was away, busy, or would not know us. */
+/** Why Stripe refused, or null where it did not: it was away, busy, at the same call already, or would not know us. */
 function refusalIn(error: unknown): string | null {
   const { StripeCardError, StripeInvalidRequestError } = Stripe.errors;
   if (error instanceof StripeCardError || error instanceof StripeInvalidRequestError)
-    return error.decline_code ?? error.code ?? error.type;
+    return error.statusCode === CONFLICT
+      ? null
+      : (error.decline_code ?? error.code ?? error.rawType ?? error.type);
   return null;
 }
 
-/** An intent that Stripe leaves open after a try has failed with it: the next try is another payment. */
+/** An intent stays open after a try has failed with it: the payer may try again. */
 function toCharge(intent: Stripe.PaymentIntent): Charge {
   const failure = intent.last_payment_error;
   const status = statuses[intent.status] ?? 'pending';
-  const hasFailed = status === 'failed' || (status === 'open' && failure != null);
+  const why = failure?.decline_code ?? failure?.code ?? failure?.type ?? null;
   return {
     id: intent.id,
-    status: hasFailed ? 'failed' : status,
+    status,
     amount: intent.amount,
     currency: intent.currency.toUpperCase(),
-    reason: hasFailed ? (failure?.decline_code ?? failure?.code ?? failure?.type ?? intent.status) : null,
-    clientSecret: !hasFailed && (status === 'open' || status === 'pending') ? intent.client_secret : null,
+    reason: status === 'failed' ? (why ?? intent.status) : status === 'open' ? why : null,
+    clientSecret: status === 'open' || status === 'pending' ? intent.client_secret : null,
   };
 }
 
 /** It is the payer's turn, on their own device. */
 async function awaitPayer(charge: Charge): Promise<Charge> {
-  return charge.status === 'open' ? { ...charge, status: 'pending' } : charge;
+  return charge.status === 'open' ? { ...charge, status: 'pending', reason: null } : charge;
 }
 
 const statuses: Record<string, ChargeStatus> = {

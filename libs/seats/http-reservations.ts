@@ -13,13 +13,7 @@ import { z } from 'zod';
 import { eventParams, reservationParams } from './ids.ts';
 import { seatTicketSchema, viewSeatTicket } from './read-ticket.ts';
 import { describeRefusal } from './refusal.ts';
-import {
-  listUserReservations,
-  readReservation,
-  releaseReservation,
-  reservationSchema,
-  toReservation,
-} from './reservation.ts';
+import { listUserReservations, readReservation, reservationSchema, toReservation } from './reservation.ts';
 import type { Reserved, ReserveVerb } from './reserve.ts';
 import { reservationBody, toWish } from './wish.ts';
 
@@ -31,7 +25,7 @@ type House = {
   issueTicket: (eventId: string) => string;
 };
 
-/** Reserving seats, letting them go, and everything that reads reservations. */
+/** Reserving seats, and everything that reads reservations. Letting them go is a matter of their payment too: bookings. */
 export function mountReservations(router: Router, house: House) {
   mountReserving(router, house);
   mountHeld(router, house.sql);
@@ -128,22 +122,6 @@ function mountHeld(router: Router, sql: Sql) {
       problems: ['reservation_not_found'],
     },
     async ({ c, params }) => reply(c, 200, toReservation(await readReservation(sql, params.id))),
-  );
-
-  router.add(
-    {
-      method: 'delete',
-      path: '/api/reservations/{id}',
-      id: 'releaseReservation',
-      tag: 'Reservations',
-      summary: 'Let the seats of a reservation go at once',
-      description: 'Of one that has ended nothing changes.',
-      access: 'public',
-      params: reservationParams,
-      answers: { 200: { description: 'The reservation', schema: reservationSchema } },
-      problems: ['reservation_not_found', 'reservation_booked'],
-    },
-    async ({ c, params }) => reply(c, 200, toReservation(await releaseReservation(sql, params.id))),
   );
 
   router.add(

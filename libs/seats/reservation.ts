@@ -4,6 +4,9 @@ import { z } from 'zod';
 import { eventIdText, reservationIdText } from './ids.ts';
 import { type HeldSeat, heldSeatSchema } from './seat.ts';
 
+/** Retry-After where a hold is to be let go whose payment may still take money. */
+const PAYING_RETRY_SECONDS = 2;
+
 export const reservationStatuses = ['active', 'booked', 'expired', 'canceled'] as const;
 type ReservationStatus = (typeof reservationStatuses)[number];
 
@@ -79,10 +82,14 @@ export async function listUserReservations(
 
 /**
  * Lets a reservation's seats go at once; of one that has ended nothing changes.
- * Errors: `reservation_not_found`, `reservation_booked`.
+ * Errors: `reservation_not_found`, `reservation_booked`, `payment_in_progress`.
  */
-export async function releaseReservation(sql: Sql, id: string): Promise<ReservationRow> {
+export async function releaseHold(sql: Sql, id: string): Promise<ReservationRow> {
   const [row] = await sql<{ verdict: string }[]>`select release_hold(${id}) as verdict`;
+  if (row?.verdict === 'paying')
+    throw new AppError('payment_in_progress', 'a payment for this reservation is under way', {
+      retryAfterSeconds: PAYING_RETRY_SECONDS,
+    });
   if (row?.verdict === 'booked')
     throw new AppError('reservation_booked', 'this reservation is booked: refund the booking instead');
   return readReservation(sql, id);

@@ -227,6 +227,7 @@ function mountTesting(router: Router, house: House) {
         'A message of type `webhook.test` is sent once, at once and by this process, whether or not the endpoint is enabled or wants the type. The answer says what the endpoint answered.',
       access: 'keyed',
       params: endpointParams,
+      body: z.strictObject({}),
       answers: {
         200: {
           description: 'What came of it',

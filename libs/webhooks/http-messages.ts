@@ -130,6 +130,7 @@ function mountResending(router: Router, sql: Sql) {
       access: 'keyed',
       params: messageParams,
       query: z.object({ endpoint_id: endpointParams.shape.id.optional() }),
+      body: z.strictObject({}),
       answers: {
         200: {
           description: 'It is due now',

@@ -185,10 +185,19 @@ export function bookingCalls(stack: ThisStack): void {
       expectProblem(await webhook('stripe'), 501, { code: 'payment_method_unavailable' });
     });
 
+    test('a reservation that is let go takes its pending payment with it', async () => {
+      const client = stack().client();
+      const reservation = await hold();
+      const { reference } = (await book(client, reservation, 'tok_pending')).body;
+      const released = await client.request('DELETE', `/api/reservations/${reservation}`);
+      expect([released.status, released.body.status]).toEqual([200, 'canceled']);
+      expect((await client.get(bookings(reference))).body.status).toBe('failed');
+    });
+
     test('money is given back in parts and as a whole, which frees the seats', async () => {
       const client = stack().client();
       const { reference } = (await book(client, await hold())).body;
-      const refund = (body: object, key?: string) =>
+      const refund = (body?: object, key?: string) =>
         client.post(`${bookings(reference)}/refund`, body, key ? keyed(key) : {});
       const key = randomUUID();
       const parts = [await refund({ amount: 1000 }, key), await refund({ amount: 1000 }, key)];
@@ -199,8 +208,8 @@ export function bookingCalls(stack: ThisStack): void {
         });
       expectProblem(await refund({ amount: 2001 }), 409, { code: 'refund_exceeds_payment' });
       expectProblem(await refund({ amount: 0 }), 400, { code: 'invalid_request', fields: ['amount'] });
-      for (let i = 0; i < 2; i++)
-        expect((await refund({})).body).toMatchObject({
+      for (const all of [{}, undefined])
+        expect((await refund(all)).body).toMatchObject({
           status: 'canceled',
           payment: { status: 'refunded', refunded_amount: 3000 },
         });
