@@ -105,7 +105,7 @@ export const settings = {
   ),
   MEND_SECONDS: setting(
     wholeNumber({ min: 0, max: 3600, fallback: 15 }),
-    'How often a worker mends what a crash left between gate and queue; 0 for never. It never touches stock.',
+    'How often a worker mends what a crash, or a restore of the database, left between gate, queue and tables; 0 for never. It never touches stock.',
   ),
   REQUESTS_IN_FLIGHT: setting(
     wholeNumber({ min: 1, max: 1_000_000, fallback: 10_000 }),

@@ -1,25 +1,46 @@
 import type { Progress } from '@claimline/db/checks';
 
-const limits = {
+export const progressLimits = {
   cells: 24,
   /** Least time between two drawings. */
   everyMs: 100,
+  /** Least time between two lines where there is no terminal, and before the first. */
+  lineEveryMs: 10_000,
 } as const;
 
-/** A bar on standard error, where that is a terminal; `clear` takes it away. */
-export function openProgressBar(out: NodeJS.WriteStream = process.stderr): {
+/**
+ * How far a command has come, on standard error: a bar where that is a terminal, which `clear` takes away, and a plain
+ * line now and then for logs.
+ */
+export function openProgressBar(out: Pick<NodeJS.WriteStream, 'isTTY' | 'write'> = process.stderr): {
   onProgress: Progress;
   clear(): void;
 } {
-  let drawnMs = Number.NEGATIVE_INFINITY;
+  const everyMs = out.isTTY ? progressLimits.everyMs : progressLimits.lineEveryMs;
+  let shownMs = out.isTTY ? Number.NEGATIVE_INFINITY : performance.now();
+  let latest: Parameters<Progress> = [0, 0, ''];
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  function show() {
+    timer = undefined;
+    shownMs = performance.now();
+    const [done, total, what] = latest;
+    const text = `${done}/${total} ${what}`;
+    const full = Math.round((progressLimits.cells * done) / Math.max(1, total));
+    const bar = `${'█'.repeat(full)}${'░'.repeat(progressLimits.cells - full)}`;
+    out.write(out.isTTY ? `\r\x1b[K${bar} ${text}` : `${text}\n`);
+  }
+
   return {
-    onProgress(done, total, what) {
-      if (!out.isTTY || performance.now() - drawnMs < limits.everyMs) return;
-      drawnMs = performance.now();
-      const full = Math.round((limits.cells * done) / Math.max(1, total));
-      out.write(`\r\x1b[K${'█'.repeat(full)}${'░'.repeat(limits.cells - full)} ${done}/${total} ${what}`);
+    // What comes too soon is shown later, unless something newer has come: a step may take minutes.
+    onProgress(...step) {
+      latest = step;
+      timer ??= setTimeout(show, Math.max(0, shownMs + everyMs - performance.now()));
+      timer.unref();
     },
     clear() {
+      clearTimeout(timer);
+      timer = undefined;
       if (out.isTTY) out.write('\r\x1b[K');
     },
   };

@@ -11,9 +11,9 @@ type Options = { coupon?: string; json?: true; tables?: true; strict?: true };
  */
 export async function runVerify({ coupon: name, json, tables, strict }: Options): Promise<0 | 1> {
   const bar = openProgressBar();
-  const report = await withStores(async ({ databaseUrl, sql, openQueue }) => {
+  const report = await withStores(async ({ config, databaseUrl, sql, openQueue }) => {
     const coupon = await requireCoupon(sql, name);
-    const stores = tables ? null : { sql, engine: await openQueue() };
+    const stores = tables ? null : { sql, engine: await openQueue(), mendSeconds: config.MEND_SECONDS };
     return verify({ databaseUrl, stores }, { coupon, onProgress: bar.onProgress });
   }).finally(bar.clear);
   process.stdout.write(json ? `${JSON.stringify(report)}\n` : describeReport(report));

@@ -1,5 +1,5 @@
 import { pruneNotices, resumePayments } from '@claimline/bookings/jobs';
-import { createLineMender, pruneRefusals } from '@claimline/claims/jobs';
+import { createLineMender, mendGates, pruneRefusals } from '@claimline/claims/jobs';
 import { resumeRuns, sweepLocks } from '@claimline/codes/jobs';
 import { lastDone, oneAtATime, whenDue } from '@claimline/db/one-at-a-time';
 import type { Sql } from '@claimline/db/pool';
@@ -94,9 +94,11 @@ function jobsOf({ config, databaseUrl, sql, engine, log }: House): Job[] {
       name: 'verify',
       everyMs: verifyMs,
       async run() {
-        const verifyAll = () => watchInvariants({ databaseUrl, stores: { sql, engine } });
+        const stores = { sql, engine, mendSeconds: config.MEND_SECONDS };
         const every = { everyMs: verifyMs, pauseTimes: VERIFY_PAUSE_TIMES };
-        const violations = await whenDue(sql, 'verify', every, verifyAll);
+        const report = await whenDue(sql, 'verify', every, () => watchInvariants({ databaseUrl, stores }));
+        const violations = report?.invariants.reduce((sum, one) => sum + one.violations, 0);
+        if (report && mendMs > 0) await mendGates(stores, report.invariants);
         const last = await lastDone(sql, 'verify');
         if (violations !== undefined) verifiedHere = last;
         // Somebody else has done it since: the figures of this process are out of date.

@@ -6,12 +6,12 @@
 with booking as (
   select
     bookings.*, payments.status as payment_status, payments.amount as paid,
-    reservations.status as reservation_status, reservations.seat_count,
+    reservations.status as reservation_status, reservations.seat_count, expires_at,
     (select count(*) from seats where seats.reservation_id = bookings.reservation_id and seats.status = 'booked') as has,
     jsonb_build_object('reference', bookings.reference, 'status', bookings.status, 'payment_id', payment_id,
       'reservation_id', bookings.reservation_id) as found
   from bookings
-  join payments on payments.id = payment_id
+  left join payments on payments.id = payment_id
   left join reservations on reservations.id = bookings.reservation_id
   where $1::text is null
 ),
@@ -33,7 +33,9 @@ select 'seats-are-booked-once', false, jsonb_build_object('seat', seat, 'event_i
 from (
   select event_id, seat ->> 'number' as seat, jsonb_agg(reference) as references_
   from booking cross join jsonb_array_elements(seats) as seat
-  where status in ('pending', 'confirmed')
+  -- A pending booking has its seats as long as they are held for it, by the clock as it is in the snapshot.
+  where status = 'confirmed'
+    or status = 'pending' and reservation_status = 'active' and expires_at > clock_timestamp()
   group by event_id, seat ->> 'number'
 ) sold
 where jsonb_array_length(references_) > 1
@@ -54,7 +56,7 @@ from booking where status = 'canceled' and has > 0
 union all
 select 'bookings-are-paid', false, found || jsonb_build_object('amount', amount, 'paid', paid, 'payment', payment_status)
 from booking
-where paid <> amount or not case status
+where paid is distinct from amount or not case status
   when 'pending' then payment_status = 'pending'
   when 'failed' then payment_status in ('failed', 'undone')
   else payment_status = 'booked' end

@@ -44,6 +44,13 @@ const breakages: Breakage[] = [
     reference => world.sql`update bookings set amount = 4000 where reference = ${reference}`,
   ],
   [
+    'bookings-are-paid',
+    async reference => {
+      await world.sql`alter table bookings drop constraint if exists bookings_payment_id_fkey`;
+      await world.sql`delete from payments where id = ${ofPayment(reference)}`;
+    },
+  ],
+  [
     'charges-are-booked-or-given-back',
     reference => world.sql`delete from bookings where reference = ${reference}`,
   ],
@@ -79,4 +86,15 @@ test.each(breakages)('%s: broken, it is named', async (invariant, break_) => {
   expect(Object.keys(await world.verify())).toContain(invariant);
   await world.sql`truncate bookings, refunds, payments`;
   await world.sql`truncate seats, reservations cascade`;
+});
+
+test('a pending booking whose seats were given back and sold again has them no more', async () => {
+  const pending = await booked('tok_pending');
+  await booked();
+  await world.sql`
+    update bookings set seats = (select seats from bookings where reference = ${pending.reference})
+    where status = 'confirmed'`;
+  expect(await world.verify()).toMatchObject({ 'seats-are-booked-once': 2 });
+  await world.sql`update reservations set status = 'canceled' where id = ${ofReservation(pending.reference)}`;
+  expect(Object.keys(await world.verify())).not.toContain('seats-are-booked-once');
 });

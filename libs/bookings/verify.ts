@@ -1,7 +1,9 @@
+import type { Check } from '@claimline/db/checks';
 import { sqlFile } from '@claimline/db/sql-file';
 
 /** What bookings and payments promise, for the checker: name to sentence, and the query that finds what is not so. */
-export const bookingCheck = {
+export const bookingCheck: Check = {
+  isOfCoupons: false,
   invariants: {
     'seats-are-booked-once': 'a seat belongs to one confirmed or pending booking at most',
     'bookings-have-their-seats':

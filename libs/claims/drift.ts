@@ -1,14 +1,14 @@
 import type { CouponFacts } from '@claimline/coupons';
 import type { Sql } from '@claimline/db/pool';
 import type { Engine } from '@claimline/queue/engine';
-import type { Gate } from './gate.ts';
+import type { ListedLane } from '@claimline/queue/roster';
+import { type Gate, gateLimits } from './gate.ts';
 import type { GateProbe, KnownCoupon } from './gate-probe.ts';
-import { laneOf } from './lane-name.ts';
 import { claimsOf, decidedAmong } from './load-gate.ts';
 import { findLostPlaces } from './mend-line.ts';
 
 const limits = {
-  /** Jobs of each state whose claims are looked at one by one. */
+  /** Jobs of each state whose claims are looked at one by one, the oldest ones. */
   jobsMost: 500,
 } as const;
 
@@ -26,31 +26,38 @@ export const gateInvariants = {
 };
 export type StoreInvariant = keyof typeof storeInvariants | keyof typeof gateInvariants;
 
-/** A coupon as it is visited: `lane` when its lane was wanted lately, and whether a worker has it open. */
-export type Visited = { id: string; name: string; lane: { open: boolean } | null };
+/** What is looked at, and put right: a coupon by its id, or a lane of another slice, which is its own id. */
+export type Target = { id: string; name: string; lane: string };
+
+/** A target as it is visited, with what the roster says of its lane: null when its jobs are not looked at. */
+export type Visited = Target & { isCoupon: boolean; state: Pick<ListedLane, 'open' | 'wanted'> | null };
 
 /** A difference. The same one has the same `key` when it is found again. */
 export type Finding = {
   invariant: StoreInvariant;
   isNote: boolean;
-  coupon: Visited;
+  target: Visited;
   key: string;
   found: Record<string, unknown>;
 };
 
-export type Stores = { sql: Sql; engine: Engine; gate: Gate; probe: GateProbe | null };
+/** `mendMs`: how often workers mend lines. What they have had no turn for is no finding. */
+export type Stores = { sql: Sql; engine: Engine; gate: Gate; probe: GateProbe | null; mendMs: number };
 
-/** Compares gate, queue and tables of one coupon. What is only in flight is among the findings. */
-export async function findDrift(stores: Stores, coupon: Visited): Promise<Finding[]> {
+/** Compares gate, queue and tables of one coupon, or a lane with its worker. What is only in flight is among the findings. */
+export async function findDrift(stores: Stores, target: Visited): Promise<Finding[]> {
+  const { id, name, lane, isCoupon } = target;
   const findings: Finding[] = [];
   function add(invariant: StoreInvariant, key: string, found: Record<string, unknown>, isNote = false) {
-    const about = { coupon: coupon.name, coupon_id: coupon.id, ...found };
-    findings.push({ invariant, isNote, coupon, key: `${invariant} ${coupon.id} ${key}`, found: about });
+    const about = isCoupon ? { coupon: name, coupon_id: id } : { lane, label: name };
+    const key_ = `${invariant} ${id} ${key}`;
+    findings.push({ invariant, isNote, target, key: key_, found: { ...about, ...found } });
   }
-  const inLine = stores.probe ? await compareGate(stores, stores.probe, coupon, add) : 0;
-  if (coupon.lane) await lookAtJobs(stores, { ...coupon, lane: coupon.lane }, add);
+  const inLine = stores.probe && isCoupon ? await compareGate(stores, stores.probe, id, add) : 0;
+  const jobs = await findIdleJobs(stores, target, add);
+  if (jobs > 0 && isCoupon) await lookAtJobs(stores, target, add);
   if (inLine === 0) return findings;
-  const { decided, jobless } = await findLostPlaces(stores, coupon.id);
+  const { decided, jobless } = await findLostPlaces(stores, id, gateLimits.orphanMs + stores.mendMs);
   for (const place of decided) add('places-are-undecided', place.ticket, place);
   for (const place of jobless) add('places-have-a-job', place.ticket, place);
   return findings;
@@ -58,14 +65,26 @@ export async function findDrift(stores: Stores, coupon: Visited): Promise<Findin
 
 type Add = (invariant: StoreInvariant, key: string, found: Record<string, unknown>, isNote?: boolean) => void;
 
-/** First the gate, then the table, which is told first: a gate that is ahead is no matter of time. */
-async function compareGate({ sql }: Stores, probe: GateProbe, { id }: Visited, add: Add): Promise<number> {
+/**
+ * What a gate that was looked at before says otherwise than the table, which is told first: so a gate that is ahead is
+ * no matter of time. `row` is null where there is nothing to compare.
+ */
+export async function compareWithTable(
+  sql: Sql,
+  id: string,
+  known: KnownCoupon,
+): Promise<{ row: CouponFacts | null; what: string | null }> {
+  const row = await readRow(sql, id);
+  // What is known of a coupon that is gone is never asked for again, and expires; an older epoch is loaded anew.
+  if (!row || known.epoch < row.epoch) return { row: null, what: null };
+  return { row, what: whatDiffers(known, row) };
+}
+
+async function compareGate({ sql }: Stores, probe: GateProbe, id: string, add: Add): Promise<number> {
   const { known, inLine } = await probe.look(id);
   if (!known) return inLine;
-  const row = await readRow(sql, id);
-  // What is known of a coupon that is gone is never asked for again, and expires.
-  if (!row || known.epoch < row.epoch) return inLine;
-  const what = whatDiffers(known, row);
+  const { row, what } = await compareWithTable(sql, id, known);
+  if (!row) return inLine;
   if (what) add('gate-agrees-with-table', what, { what, gate: known, table: row });
   if (known.epoch > row.epoch) return inLine;
   for await (const page of probe.held(id, known.epoch)) {
@@ -88,15 +107,21 @@ function whatDiffers(gate: KnownCoupon, table: CouponFacts): string | null {
   return facts.some(fact => gate[fact] !== table[fact]) ? 'the gate has other terms' : null;
 }
 
-async function lookAtJobs(
-  { engine, sql, probe }: Stores,
-  { id, lane }: Visited & { lane: { open: boolean } },
-  add: Add,
-) {
-  const undecided = await engine.countUndecided(laneOf(id));
-  if (undecided === 0) return;
-  if (!lane.open) add('lanes-with-jobs-are-open', '', { jobs: undecided });
-  const { jobs } = await engine.listUndecided(laneOf(id), limits.jobsMost);
+/**
+ * How many jobs the lane has, 0 where it is not looked at. One that is wanted is opened by the next worker that has
+ * room, as after a restart of all of them; one that is not wanted waits for ever.
+ */
+async function findIdleJobs({ engine }: Stores, { lane, state }: Visited, add: Add): Promise<number> {
+  if (!state) return 0;
+  const jobs = await engine.countUndecided(lane);
+  const { open, wanted } = state;
+  const what = wanted ? 'it waits for a worker that has room' : 'nobody wants it';
+  if (jobs > 0 && !open) add('lanes-with-jobs-are-open', '', { jobs, wanted, what }, wanted);
+  return jobs;
+}
+
+async function lookAtJobs({ engine, sql, probe }: Stores, { id, lane }: Visited, add: Add) {
+  const { jobs } = await engine.listUndecided(lane, limits.jobsMost);
   const claims = claimsOf(jobs, id);
   const placeless = new Set(
     await probe?.placeless(

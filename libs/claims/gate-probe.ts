@@ -1,5 +1,6 @@
 import type { CouponFacts } from '@claimline/coupons';
 import type { Scripts } from '@claimline/queue/engine';
+import { gateLimits, type InLine } from './gate.ts';
 import { gateScript, heldKey, lineKeys } from './gate-keys.ts';
 
 const limits = {
@@ -26,6 +27,11 @@ export type GateProbe = {
   held(couponId: string, epoch: number): AsyncGenerator<{ userId: string; count: number }[]>;
   /** Which of these tickets have no place in line. */
   placeless(couponId: string, tickets: string[]): Promise<string[]>;
+  /**
+   * Gives places in line back to claims that are in a job; whoever is in line with another ticket keeps that one.
+   * Answers how many got one.
+   */
+  restore(couponId: string, claims: InLine[]): Promise<number>;
   /** Forgets what was known in an epoch, but not who is in line. Safe at any time: the next claim loads it. */
   forget(couponId: string, epoch: number): Promise<void>;
 };
@@ -34,6 +40,7 @@ export function createGateProbe(scripts: Scripts): GateProbe {
   const look = gateScript(scripts, 'look');
   const held = gateScript(scripts, 'held');
   const placeless = gateScript(scripts, 'placeless');
+  const restore = gateScript(scripts, 'restore');
   const forget = gateScript(scripts, 'forget');
 
   return {
@@ -79,6 +86,16 @@ export function createGateProbe(scripts: Scripts): GateProbe {
       for (let from = 0; from < tickets.length; from += limits.page)
         found.push(...((await placeless([ticketsKey], tickets.slice(from, from + limits.page))) as string[]));
       return found;
+    },
+
+    async restore(couponId, claims) {
+      let restored = 0;
+      for (let from = 0; from < claims.length; from += limits.page) {
+        const page = claims.slice(from, from + limits.page);
+        const args = page.flatMap(({ userId, ticket, line }) => [userId, ticket, line]);
+        restored += Number(await restore(lineKeys(couponId), [gateLimits.idleS, ...args]));
+      }
+      return restored;
     },
 
     async forget(couponId, epoch) {

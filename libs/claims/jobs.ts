@@ -5,6 +5,7 @@ import { openLane } from './lane.ts';
 import { couponOf } from './lane-name.ts';
 import { isLineDone } from './mend-line.ts';
 
+export { mendGates } from './mend-gates.ts';
 export { createLineMender } from './mend-lines.ts';
 export { pruneRefusals } from './prune.ts';
 export { settleSettings } from './settle.ts';

@@ -30,10 +30,16 @@ export type LostPlaces = {
  * Finds places in line that lead nowhere. Cheap where nobody waits for long, and where the line is deep
  * but moves: the lane takes its jobs in order, so only places before the head of the queue are suspect.
  * In mid-sale a place that is just being decided, or whose job has overtaken, may be among them.
+ *
+ * @param olderThanMs younger places are not looked at
  */
-export async function findLostPlaces(house: House, couponId: string): Promise<LostPlaces> {
+export async function findLostPlaces(
+  house: House,
+  couponId: string,
+  olderThanMs: number = gateLimits.orphanMs,
+): Promise<LostPlaces> {
   const { engine, gate, sql } = house;
-  const suspects = await findSuspects(house, couponId);
+  const suspects = await findSuspects(house, couponId, olderThanMs);
   if (suspects.length === 0) return { decided: [], jobless: [] };
   // First the queue, then the tables: who has left the queue by then is decided.
   const { inLine, isComplete } = await listInLine(engine, couponId);
@@ -46,8 +52,12 @@ export async function findLostPlaces(house: House, couponId: string): Promise<Lo
   };
 }
 
-async function findSuspects({ engine, gate }: House, couponId: string): Promise<InLine[]> {
-  const old = { olderThanMs: gateLimits.orphanMs, most: mendLimits.placesMost };
+async function findSuspects(
+  { engine, gate }: House,
+  couponId: string,
+  olderThanMs: number,
+): Promise<InLine[]> {
+  const old = { olderThanMs, most: mendLimits.placesMost };
   const [any] = await gate.places(couponId, { ...old, most: 1 });
   if (!any) return [];
   const belowLine = gate.isShared ? await headOf(engine, couponId) : undefined;

@@ -1,8 +1,9 @@
 import type { Sql } from '@claimline/db/pool';
 import type { Engine } from '@claimline/queue/engine';
 import { metrics } from '@claimline/telemetry/metrics';
-import { laneOf } from './lane-name.ts';
+import { compareWithTable, type Target } from './drift.ts';
 import { mendLine } from './mend-line.ts';
+import { forgetAtGate } from './repairs.ts';
 import { openStores } from './verify.ts';
 import { listBusy, listCoupons } from './visit-coupons.ts';
 
@@ -16,7 +17,8 @@ const limits = {
 
 /**
  * What a worker does again and again while sales go on: places in line without a job get one, decided
- * tickets leave the line, and a lane that has jobs but no worker is wanted. Answers how much was done.
+ * tickets leave the line, a lane that has jobs but no worker is wanted, and a gate that is ahead of the table, as
+ * after a restore of the database, forgets the coupon. Answers how much was done.
  * Where the gate is each API process's own, that process mends its line itself, and only lanes are left.
  */
 export function createLineMender(house: { sql: Sql; engine: Engine }): () => Promise<number> {
@@ -25,31 +27,42 @@ export function createLineMender(house: { sql: Sql; engine: Engine }): () => Pro
   const { probe } = stores;
   let after: string | null = null;
 
-  async function mend(id: string): Promise<number> {
-    if (!probe || (await probe.look(id)).inLine === 0) return 0;
-    const { added, takenOut } = await mendLine(stores, id);
-    return added + takenOut;
+  async function mend(target: Target): Promise<number> {
+    if (!probe) return 0;
+    const { known, inLine } = await probe.look(target.id);
+    let done = 0;
+    // Being ahead is no matter of time, so this waits for nothing; who is in line stays there.
+    if (
+      known &&
+      (await compareWithTable(sql, target.id, known)).what &&
+      (await forgetAtGate(stores, target.id))
+    )
+      done++;
+    if (inLine === 0) return done;
+    const { added, takenOut } = await mendLine(stores, target.id);
+    return done + added + takenOut;
   }
 
-  async function wantForgotten(id: string, name: string): Promise<number> {
-    if ((await engine.countUndecided(laneOf(id))) === 0) return 0;
-    await engine.roster.want(laneOf(id), name);
+  async function wantForgotten({ lane, name }: Target): Promise<number> {
+    if ((await engine.countUndecided(lane)) === 0) return 0;
+    await engine.roster.want(lane, name);
     metrics.repairs.inc({ what: 'lane wanted' });
     return 1;
   }
 
   return async () => {
     let done = 0;
-    const busy = new Map((await listBusy(sql, engine)).map(coupon => [coupon.id, coupon]));
-    for (const { id, name, lane } of busy.values()) {
-      done += await mend(id);
-      if (!lane?.open) done += await wantForgotten(id, name);
+    const coupons = (await listBusy(sql, engine)).filter(one => one.isCoupon);
+    const busy = new Map(coupons.map(coupon => [coupon.id, coupon]));
+    for (const coupon of busy.values()) {
+      done += await mend(coupon);
+      if (!coupon.state?.open) done += await wantForgotten(coupon);
     }
     // Also lanes that an emptied store has forgotten: a lone claim added in that instant would wait for ever.
     const quiet = await listCoupons(sql, after, limits.quietMost);
     after = quiet.length < limits.quietMost ? null : (quiet.at(-1)?.id ?? null);
-    for (const { id, name } of quiet.filter(coupon => !busy.has(coupon.id)))
-      done += (await mend(id)) || (await wantForgotten(id, name));
+    for (const coupon of quiet.filter(one => !busy.has(one.id)))
+      done += (await mend(coupon)) || (await wantForgotten(coupon));
     return done;
   };
 }

@@ -5,9 +5,9 @@ import { type Gate, gateLimits } from './gate.ts';
 import { heldKey, lineKeys } from './gate-keys.ts';
 import type { JobData } from './job.ts';
 import { laneOf } from './lane-name.ts';
+import { mendGates } from './mend-gates.ts';
 import { createLineMender } from './mend-lines.ts';
 import { reconcile } from './reconcile.ts';
-import { nextTicket } from './testing.ts';
 import { type House, openHouse } from './testing-house.ts';
 import { insertCoupon, readCouponRow, settleUsers } from './testing-settle.ts';
 import { claimChecks, verifyLimits, verifyStores } from './verify.ts';
@@ -92,7 +92,37 @@ for (const kind of ['redis', 'postgres'] as const)
         expect(await violated(opened)).toEqual(['lanes-with-jobs-are-open']);
         await expectRepaired(opened, ['lanes-with-jobs-are-open']);
         await expect.poll(() => opened.outcomeOf(ticket)).toMatchObject({ outcome: 'granted' });
-        await expect.poll(() => run(opened, true)).toEqual({ drift: [], done: [] });
+        await expect.poll(() => run(opened, true)).toEqual(nothing);
+      });
+    });
+
+    test('lanes that the roster never knew, and those of other slices', async () => {
+      const opened = await open();
+      const { engine } = opened;
+      const coupon = await insertCoupon(opened.sql, {});
+      const deaf = { ...engine, roster: { ...engine.roster, want: async () => {} } };
+      await board(opened.openDoor({ engine: deaf }), coupon.name, 'ada');
+      await engine.add('webhooks.left', { id: 'one', name: 'a delivery', data: {} });
+      await engine.roster.want('webhooks.left', 'somebody');
+      const [lane] = await engine.roster.take('gone', 1, 1);
+      await expect.poll(() => engine.roster.leave('gone', lane as string, 0)).toBe(true);
+      await soon(async () => {
+        const invariant = 'lanes-with-jobs-are-open';
+        const { drift, done } = await run(opened, true);
+        expect(drift.sort((a, b) => (a.coupon < b.coupon ? -1 : 1))).toMatchObject([
+          { invariant, coupon: coupon.name, found: { coupon_id: coupon.id, jobs: 1, wanted: false } },
+          { invariant, coupon: 'somebody', found: { lane: 'webhooks.left', jobs: 1, wanted: false } },
+        ]);
+        expect(done).toHaveLength(2);
+        // Nobody is there to open them, which is no violation: the next worker does.
+        const again = await run(opened, true);
+        expect(again).toMatchObject({ drift: [], done: [] });
+        expect(again.noted).toMatchObject([
+          { invariant, repair: null, found: { wanted: true } },
+          { invariant, repair: null, found: { wanted: true } },
+        ]);
+        const verdicts = await verifyStores(opened);
+        expect(verdicts.find(one => one.name === invariant)).toMatchObject({ violations: 0, notes: 2 });
       });
     });
 
@@ -104,7 +134,20 @@ for (const kind of ['redis', 'postgres'] as const)
       await opened.stopWork();
       const data: JobData = { ...named(coupon), claims: [[ticket as string, 'ada', 1]] };
       await opened.engine.add(laneOf(coupon.id), { id: 'delivered.twice', name: coupon.name, data });
-      await soon(async () => expect(await noted(opened)).toEqual(['jobs-are-undecided']));
+      await soon(async () => {
+        // Its worker has handed the lane over, which waits for the next one.
+        expect(await noted(opened)).toEqual(['lanes-with-jobs-are-open', 'jobs-are-undecided']);
+        expect(await run(opened, false)).toMatchObject({
+          drift: [],
+          noted: [
+            { invariant: 'lanes-with-jobs-are-open', count: 1 },
+            { invariant: 'jobs-are-undecided', count: 1 },
+          ],
+        });
+        await opened.startWork();
+        await run(opened, true);
+        await expect.poll(() => run(opened, true)).toEqual(nothing);
+      });
     });
 
     test('counters and stock that drifted', async () => {
@@ -114,19 +157,86 @@ for (const kind of ['redis', 'postgres'] as const)
       const other = await insertCoupon(sql, { name: 'other', amount: 5 });
       await settleUsers(sql, sale, ['ada', 'eve', 'kim']);
       await settleUsers(sql, other, ['ada', 'eve']);
-      await sql`update coupons set remaining_amount = 2, claimed_count = 7 where name = 'a sale'`;
-      await sql`update coupons set remaining_amount = 5, granted_count = 0 where name = 'other'`;
+      await sql`update coupons set remaining_amount = 2, claimed_count = 1 where name = 'a sale'`;
+      await sql`update coupons set remaining_amount = 5 where name = 'other'`;
+      const changed = () => sql`select name, updated_at from coupons order by name`;
+      const before = await changed();
       await soon(async () => {
         const { done } = await expectRepaired(opened, [
           'remaining-is-what-is-left',
           'remaining-is-what-is-left',
           'claimed-count-is-the-rows',
-          'sequence-is-contiguous',
         ]);
-        expect(done).toHaveLength(2);
+        expect(done.sort()).toEqual([
+          expect.stringMatching(/^a sale: .*from \{.*"claimed_count":1.*to \{.*"claimed_count":3/),
+          expect.stringMatching(/^other: .*from \{.*"remaining_amount":5.*to \{.*"remaining_amount":3/),
+        ]);
         expect(await readCouponRow(sql, 'a sale')).toMatchObject({ remaining_amount: 7, claimed_count: 3 });
-        expect(await readCouponRow(sql, 'other')).toMatchObject({ remaining_amount: 3, granted_count: 2 });
-        expect(await run(opened, true)).toEqual({ drift: [], done: [] });
+        expect(await readCouponRow(sql, 'other')).toMatchObject({ remaining_amount: 3, epoch: 3 });
+        expect(await changed()).toEqual(before);
+        expect(await run(opened, true)).toEqual(nothing);
+      });
+    });
+
+    test.each([
+      ['claims are gone', `delete from claims where sequence = 2`],
+      ['a claim has a number that was never given out', `update claims set sequence = 60 where sequence = 2`],
+    ])('where %s the counters are evidence, and stay', async (_, spoil) => {
+      const opened = await open();
+      const { sql } = opened;
+      const sale = await insertCoupon(sql, { name: 'sale', amount: 10 });
+      await settleUsers(sql, sale, ['ada', 'eve', 'kim']);
+      await sql.unsafe(
+        `set session_replication_role = replica; ${spoil}; reset session_replication_role;
+        update coupons set remaining_amount = 1`,
+      );
+      const before = await readCouponRow(sql, 'sale');
+      await soon(async () => {
+        const { drift, done } = await run(opened, true);
+        expect(drift.map(one => one.invariant)).toContain('sequence-is-contiguous');
+        expect(drift.map(one => one.repair)).toEqual(drift.map(() => null));
+        expect(done).toEqual([]);
+        expect(await readCouponRow(sql, 'sale')).toEqual(before);
+      });
+    });
+
+    test('units of deleted claims that are not for sale are noted', async () => {
+      const opened = await open();
+      const { sql } = opened;
+      await settleUsers(sql, await insertCoupon(sql, { name: 'sale', amount: 10 }), ['ada', 'eve']);
+      await sql`delete from claims where user_id = 'eve'`;
+      const before = await readCouponRow(sql, 'sale');
+      await soon(async () => {
+        const { drift, noted, done } = await run(opened, true);
+        expect({ drift, done }).toEqual({ drift: [], done: [] });
+        expect(noted).toMatchObject([{ invariant: 'remaining-is-what-is-left', count: 1, repair: null }]);
+        expect(await readCouponRow(sql, 'sale')).toEqual(before);
+      });
+    });
+
+    test('the stock of a book is set by its codes', async () => {
+      const opened = await open();
+      const { sql } = opened;
+      await insertCoupon(sql, { name: 'book', amount: 1 });
+      await sql`insert into codes (code, coupon_name) select 'B' || n, 'book' from generate_series(1, 3) n`;
+      await sql`update coupons set remaining_amount = 2, amount = 4`;
+      const stockChecks = [
+        {
+          invariants: { 'stock-is-the-codes': 'as the check of another slice finds it' },
+          sql: `select 'stock-is-the-codes', false, jsonb_build_object('coupon', name)
+            from coupons where amount <> 3 and ($1::text is null or name = $1)`,
+        },
+      ];
+      const { databaseUrl } = opened.stores;
+      const { engine } = opened;
+      await soon(async () => {
+        const { drift } = await reconcile({ databaseUrl, sql, engine }, { isRepairing: true, stockChecks });
+        expect(drift).toMatchObject([
+          { invariant: 'remaining-is-what-is-left', repair: null },
+          { invariant: 'stock-is-the-codes', repair: 'set the stock by the codes' },
+        ]);
+        expect(await readCouponRow(sql, 'book')).toMatchObject({ amount: 3, remaining_amount: 3 });
+        expect((await run(opened, false)).drift).toEqual([]);
       });
     });
 
@@ -186,19 +296,52 @@ for (const kind of ['redis', 'postgres'] as const)
           const isDecided = () => opened.sql`select from claims where ticket = ${decided}`;
           await expect.poll(async () => (await isDecided()).length).toBe(1);
           await soon(async () => {
+            // Workers that mend every minute have not had their turn.
+            const early = await verifyStores(opened, { mendMs: 60_000 });
+            expect(early.filter(one => one.violations > 0)).toEqual([]);
             expect(await violated(opened)).toEqual(['places-are-undecided', 'places-have-a-job']);
             await expectRepaired(opened, ['places-are-undecided', 'places-have-a-job']);
             await expect.poll(() => opened.outcomeOf(orphan)).toMatchObject({ outcome: 'granted' });
           });
         });
 
-        test('a job without a place is noted', async () => {
+        test('jobs without a place are noted, and their places given back', async () => {
           const opened = await open();
-          const coupon = await insertCoupon(opened.sql, {});
-          const data: JobData = { ...named(coupon), claims: [[nextTicket(), 'ada', 1]] };
-          await opened.engine.roster.want(laneOf(coupon.id), coupon.name);
-          await opened.engine.add(laneOf(coupon.id), { id: 'without.place', name: coupon.name, data });
-          await soon(async () => expect(await noted(opened)).toEqual(['jobs-have-a-place']));
+          const coupon = await insertCoupon(opened.sql, { per_user_limit: 2 });
+          const [ada = '', eve = ''] = opened.tickets.issue(coupon.id, Date.now(), 2);
+          const lane = laneOf(coupon.id);
+          const data: JobData = {
+            ...named(coupon),
+            claims: [
+              [ada, 'ada', 7],
+              [eve, 'eve', 8],
+            ],
+          };
+          await opened.engine.roster.want(lane, coupon.name);
+          await opened.engine.add(lane, { id: 'without.place', name: coupon.name, data });
+          // A worker has it, and pauses.
+          await opened.engine.queue(lane).pause();
+          await opened.startWork();
+          await soon(async () => {
+            expect(await noted(opened)).toEqual(['jobs-have-a-place']);
+            const { drift, noted: found, done } = await run(opened, true);
+            expect(drift).toEqual([]);
+            expect(found).toMatchObject([
+              { invariant: 'jobs-have-a-place', count: 2, found: { ticket: ada } },
+            ]);
+            expect(done).toEqual([`${coupon.name}: 2 claims have their places in line again`]);
+            expect(await run(opened, true)).toEqual(nothing);
+          });
+          expect(await board(opened, coupon.name, 'ada')).toBe(ada);
+          const kim = await board(opened, coupon.name, 'kim');
+          expect((await opened.gate.find(coupon.id, kim))?.line).toBe(9);
+          expect(await opened.gate.find(coupon.id, ada)).toMatchObject({
+            line: 7,
+            state: { done: 6, inLine: 3 },
+          });
+          await opened.engine.queue(lane).resume();
+          await expect.poll(() => opened.outcomeOf(ada)).toMatchObject({ outcome: 'granted' });
+          await expect.poll(async () => (await opened.gate.readLine(coupon.id)).inLine).toBe(0);
         });
 
         test.each([
@@ -217,7 +360,17 @@ for (const kind of ['redis', 'postgres'] as const)
           await soon(async () => {
             expect(await violated(opened)).toEqual(['gate-agrees-with-table']);
             await expectRepaired(opened, ['gate-agrees-with-table']);
-            expect(await run(opened, true)).toEqual({ drift: [], done: [] });
+            expect(await run(opened, true)).toEqual(nothing);
+            // A worker's round does the same.
+            await redisOf(opened).command(
+              'HSET',
+              lineKeys(coupon.id)[0],
+              ...asLoaded,
+              field as string,
+              value as string,
+            );
+            expect(await createLineMender(opened)()).toBe(1);
+            expect(await violated(opened)).toEqual([]);
           });
           expect((await opened.claim(coupon.name, 'eve')).outcome).toBe('granted');
           expect((await opened.claim(coupon.name, 'ada')).outcome).toBe('already_claimed');
@@ -233,8 +386,10 @@ for (const kind of ['redis', 'postgres'] as const)
           expect((await opened.claim(coupon.name, 'eve')).outcome).toBe('already_claimed');
           await soon(async () => {
             expect(await violated(opened)).toEqual(['gate-holders-hold']);
-            const { done } = await expectRepaired(opened, ['gate-holders-hold', 'gate-holders-hold']);
-            expect(done).toHaveLength(1);
+            expect((await run(opened, false)).drift).toHaveLength(2);
+            // What a worker does with what it has verified.
+            expect(await mendGates(opened, await verifyStores(opened))).toBe(1);
+            expect(await violated(opened)).toEqual([]);
           });
           expect((await opened.claim(coupon.name, 'eve')).outcome).toBe('granted');
           expect((await opened.claim(coupon.name, 'ada')).outcome).toBe('already_claimed');
@@ -267,5 +422,9 @@ for (const kind of ['redis', 'postgres'] as const)
         });
       });
   });
+
+const nothing = { drift: [], noted: [], done: [] };
+/** What the gate knows of a coupon after one grant of ten, field by field. */
+const asLoaded = ['epoch', '1', 'revision', '2', 'remaining', '9', 'status', 'active', 'limit', '1'];
 
 const named = (coupon: { id: string; name: string }) => ({ coupon: coupon.id, name: coupon.name });

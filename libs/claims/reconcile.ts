@@ -1,7 +1,8 @@
 import { type Check, type Progress, runChecks } from '@claimline/db/checks';
 import type { Sql } from '@claimline/db/pool';
 import type { Engine } from '@claimline/queue/engine';
-import { findByName, type Repair, repairs } from './repairs.ts';
+import type { Target } from './drift.ts';
+import { findByName, type Repair, repairFor } from './repairs.ts';
 import { claimChecks, findLasting, openStores } from './verify.ts';
 
 const limits = {
@@ -9,38 +10,55 @@ const limits = {
   countsMost: 10_000,
 } as const;
 
+/** Notes of the tables that are about the stock: units of claims that were deleted by hand. */
+const notedOfTables = new Set(['remaining-is-what-is-left']);
+
 /** Something that is not as it should be. `repair` says what would put it right, null what people have to decide. */
 export type Drift = { invariant: string; coupon: string; found: unknown; repair: string | null };
 
-type Found = { invariant: string; coupon: { id: string; name: string } | null; name: string; found: unknown };
+/** What is allowed and worth a look: `count` times of this kind with this coupon, `found` being the first. */
+export type Noted = Drift & { count: number };
+
+/** `noted` needs no repair, and gets one where there is one. `done` says what was done, a line each. */
+export type Reconciled = { drift: Drift[]; noted: Noted[]; done: string[] };
+
+type Found = { invariant: string; isNote: boolean; target: Target | null; name: string; found: unknown };
 
 /**
  * Finds what crashes and hands have left between gate, queue and tables and, where `isRepairing`, puts it
  * right. Each repair decides by what is there at its own moment, so it may run in mid-sale, and twice.
- * Callers see to it that one runs at a time. `done` says what was done, a line each.
+ * Callers see to it that one runs at a time.
+ *
+ * @param stockChecks what other slices promise about the stock of coupons
  */
 export async function reconcile(
   house: { databaseUrl: string; sql: Sql; engine: Engine },
   {
     coupon = null,
     isRepairing,
+    stockChecks = [],
     onProgress,
-  }: { coupon?: string | null; isRepairing: boolean; onProgress?: Progress | undefined },
-): Promise<{ drift: Drift[]; done: string[] }> {
+  }: {
+    coupon?: string | null;
+    isRepairing: boolean;
+    stockChecks?: Check[];
+    onProgress?: Progress | undefined;
+  },
+): Promise<Reconciled> {
   const stores = openStores(house);
-  const found = await findCounts(house, coupon, onProgress);
+  const checks = [claimChecks[0] as Check, ...stockChecks];
+  const found = await findCounts(house, checks, coupon, onProgress);
   for (const one of await findLasting(stores, coupon, onProgress))
-    if (!one.isNote) found.push({ ...one, name: one.coupon.name });
-  const drift = found.map(({ invariant, name, found: what }) => ({
-    ...{ invariant, coupon: name, found: what },
-    repair: repairs[invariant]?.does ?? null,
-  }));
-  if (!isRepairing) return { drift, done: [] };
+    found.push({ ...one, name: one.target.name });
+  const drift = found.filter(one => !one.isNote).map(describe);
+  const noted = countNotes(found.filter(one => one.isNote));
+  if (!isRepairing) return { drift, noted, done: [] };
 
   const done: string[] = [];
   const repaired = new Map<string, Set<Repair>>();
-  for (const { invariant, coupon: target } of found) {
-    const repair = repairs[invariant];
+  for (const one of found) {
+    const { target } = one;
+    const repair = repairFor(one);
     if (!repair || !target) continue;
     const those = repaired.get(target.id) ?? new Set();
     if (those.has(repair)) continue;
@@ -48,23 +66,42 @@ export async function reconcile(
     const did = await repair.run({ databaseUrl: house.databaseUrl, stores }, target);
     if (did) done.push(`${target.name}: ${did}`);
   }
-  return { drift, done };
+  return { drift, noted, done };
 }
 
-/** What the counters of coupons say against their claims. */
+function describe(one: Found): Drift {
+  const { invariant, name, found } = one;
+  return { invariant, coupon: name, found, repair: repairFor(one)?.does ?? null };
+}
+
+/** A queue that has lost its line has a million of one kind. */
+function countNotes(notes: Found[]): Noted[] {
+  const counted = new Map<string, Noted>();
+  for (const one of notes) {
+    const key = JSON.stringify([one.invariant, one.target?.id ?? one.name]);
+    const known = counted.get(key);
+    if (known) known.count++;
+    else counted.set(key, { ...describe(one), count: 1 });
+  }
+  return [...counted.values()];
+}
+
+/** What the counters and the stock of coupons say against their claims and codes. */
 async function findCounts(
   { databaseUrl, sql }: { databaseUrl: string; sql: Sql },
+  checks: Check[],
   coupon: string | null,
   onProgress: Progress | undefined,
 ): Promise<Found[]> {
-  const counts = claimChecks.slice(0, 1) as [Check];
-  const verdicts = await runChecks(databaseUrl, counts, { coupon, onProgress, rowsMost: limits.countsMost });
-  const found = verdicts.flatMap(({ name: invariant, rows }) =>
-    rows.map(row => ({ invariant, name: (row as { coupon: string }).coupon, found: row })),
-  );
+  const verdicts = await runChecks(databaseUrl, checks, { coupon, onProgress, rowsMost: limits.countsMost });
+  const found = verdicts.flatMap(({ name: invariant, rows, noteRows }) => {
+    const of = (those: unknown[], isNote: boolean) =>
+      those.map(row => ({ invariant, isNote, name: (row as { coupon: string }).coupon, found: row }));
+    return [...of(rows, false), ...of(notedOfTables.has(invariant) ? noteRows : [], true)];
+  });
   const byName = await findByName(
     sql,
     found.map(one => one.name),
   );
-  return found.map(one => ({ ...one, coupon: byName.get(one.name) ?? null }));
+  return found.map(one => ({ ...one, target: byName.get(one.name) ?? null }));
 }

@@ -175,6 +175,13 @@ const corruptions: Corruption[] = [
     violated: { 'remaining-is-what-is-left': one },
   },
   {
+    what: 'a claim beyond the limit, inserted by hand, and its unit taken from the stock',
+    byHand: true,
+    by: `insert into claims (user_id, coupon_name, ordinal) values ('ada', 'sale', 3);
+      update coupons set remaining_amount = remaining_amount - 1 where name = 'sale'`,
+    noted: { 'person-within-limit': one },
+  },
+  {
     what: 'a limit lowered after the grants, and a sale paused',
     byHand: true,
     by: `update coupons set per_user_limit = 1, status = 'paused' where name = 'sale'`,
@@ -204,11 +211,13 @@ describe('the tables', () => {
     for (const { violations, rows } of found.verdicts) expect(rows).toHaveLength(violations);
   });
 
-  test('a lower limit does not excuse who was granted more after it', async () => {
+  test('a lower limit does not excuse who was granted more after it, nor does any other change', async () => {
     const coupon = await holdSale(database.sql);
-    await database.sql`update coupons set metadata = '{}' where name = 'sale'`;
+    await database.sql`update coupons set per_user_limit = 1 where name = 'sale'`;
+    await behindTheTriggers(database.sql, `update coupons set per_user_limit = 2 where name = 'sale'`);
     await settleClaims(database.sql, coupon, claimsOf(['eve']));
     await behindTheTriggers(database.sql, `update coupons set per_user_limit = 1 where name = 'sale'`);
+    await database.sql`update coupons set status = 'ended', amount = 20, remaining_amount = 13 where name = 'sale'`;
     // Ada had two before the change, eve got her second after it.
     expect(await verify()).toMatchObject({
       violated: { 'person-within-limit': 1 },

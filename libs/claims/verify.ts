@@ -19,12 +19,13 @@ import { listAll } from './visit-coupons.ts';
 export const verifyLimits = {
   /**
    * A difference between two stores counts when it is still there after this. A worker that is killed
-   * between the commit and the gate leaves one until its job has been taken over, 5.5 s at most.
+   * between the commit and the gate leaves one until its job has been taken over, 5.5 s at most. Lines that
+   * workers mend have their time besides (`mendMs`).
    */
   inFlightMs: 12_000,
   /** The first look after a difference was found, and then each twice as late. */
   firstLookMs: 250,
-  /** Coupons looked at side by side. */
+  /** Coupons and lanes looked at side by side. */
   sideBySide: 4,
 } as const;
 
@@ -62,24 +63,30 @@ export const claimChecks: Check[] = [
   },
 ];
 
-/** What gate and queue are compared through. Where the gate is each API process's own it is not seen. */
-export function openStores({ sql, engine }: { sql: Sql; engine: Engine }): Stores {
+/**
+ * What gate and queue are compared through. Where the gate is each API process's own it is not seen.
+ *
+ * @param mendMs how often workers mend lines, for whoever leaves them their turn
+ */
+export function openStores({ sql, engine }: { sql: Sql; engine: Engine }, mendMs = 0): Stores {
   const probe = engine.scripts ? createGateProbe(engine.scripts) : null;
-  return { sql, engine, gate: createGate(engine), probe };
+  return { sql, engine, gate: createGate(engine), probe, mendMs };
 }
 
 /**
- * Compares gate and queue with the tables, of all coupons or one. In a sale that goes on, stores differ for
- * moments: what differs is looked at again until it agrees, or has differed for `inFlightMs`.
+ * Compares gate and queue with the tables, of all coupons or one, and the lanes of all slices with their workers. In a
+ * sale that goes on, stores differ for moments: what differs is looked at again until it agrees, or has differed for
+ * `inFlightMs`.
  */
 export async function verifyStores(
   house: { sql: Sql; engine: Engine },
   {
     coupon = null,
+    mendMs = 0,
     onProgress = () => {},
-  }: { coupon?: string | null; onProgress?: Progress | undefined } = {},
+  }: { coupon?: string | null; mendMs?: number; onProgress?: Progress | undefined } = {},
 ): Promise<Verdict[]> {
-  const stores = openStores(house);
+  const stores = openStores(house, mendMs);
   const invariants = stores.probe ? { ...storeInvariants, ...gateInvariants } : storeInvariants;
   const findings = await findLasting(stores, coupon, onProgress);
   return Object.entries(invariants).map(([name, title]) => {
@@ -101,18 +108,18 @@ export async function findLasting(
   onProgress: Progress = () => {},
 ): Promise<Finding[]> {
   const { sql, engine } = stores;
-  const coupons = await listAll(sql, engine, couponName);
-  let findings = await findAll(stores, coupons, onProgress);
+  const targets = await listAll(sql, engine, couponName);
+  let findings = await findAll(stores, targets, onProgress);
   const untilMs = performance.now() + verifyLimits.inFlightMs;
   for (let waitMs: number = verifyLimits.firstLookMs; findings.length > 0; waitMs *= 2) {
     const leftMs = untilMs - performance.now();
     if (leftMs <= 0) break;
     await pause(Math.min(waitMs, leftMs));
-    const suspects = new Set(findings.map(one => one.coupon.id));
+    const suspects = new Set(findings.map(one => one.target.id));
     const now = await listAll(sql, engine, couponName);
     const again = await findAll(
       stores,
-      now.filter(coupon => suspects.has(coupon.id)),
+      now.filter(target => suspects.has(target.id)),
     );
     const keys = new Set(findings.map(one => one.key));
     findings = again.filter(one => keys.has(one.key));
@@ -122,15 +129,15 @@ export async function findLasting(
 
 async function findAll(
   stores: Stores,
-  coupons: Visited[],
+  targets: Visited[],
   onProgress: Progress = () => {},
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
   let next = 0;
   async function visit() {
-    for (let coupon = coupons[next++]; coupon; coupon = coupons[next++]) {
-      onProgress(next, coupons.length, 'gate and queue');
-      findings.push(...(await findDrift(stores, coupon)));
+    for (let target = targets[next++]; target; target = targets[next++]) {
+      onProgress(next, targets.length, 'gate and queue');
+      findings.push(...(await findDrift(stores, target)));
     }
   }
   await Promise.all(Array.from({ length: verifyLimits.sideBySide }, visit));

@@ -1,7 +1,7 @@
 import { closePool, openPool, type Sql } from '@claimline/db/pool';
 import { createTestDatabase, type TestDatabase } from '@claimline/db/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { codeCheck } from './verify.ts';
+import { codeCheck, stockCheck } from './verify.ts';
 
 let database: TestDatabase;
 let sql: Sql;
@@ -16,10 +16,13 @@ afterAll(async () => {
 
 /** The names of what is wrong, or only looks odd. */
 async function found() {
-  const rows = await sql.unsafe<{ invariant: string; is_note: boolean }[]>(
-    `select invariant, is_note from (${codeCheck.sql}) as found (invariant, is_note, found)`,
-    [null],
+  const verdicts = [stockCheck, codeCheck].map(check =>
+    sql.unsafe<{ invariant: string; is_note: boolean }[]>(
+      `select invariant, is_note from (${check.sql}) as found (invariant, is_note, found)`,
+      [null],
+    ),
   );
+  const rows = (await Promise.all(verdicts)).flat();
   return rows.map(row => (row.is_note ? `(${row.invariant})` : row.invariant)).sort();
 }
 
@@ -48,6 +51,11 @@ async function openBook(name: string) {
   return code;
 }
 
+/** One more use of the code that ada has. */
+const useAgain = () => sql`
+  insert into redemptions (claim_id, code, coupon_name, user_id)
+  select claim_id, code, coupon_name, user_id from redemptions where claim_id is not null`;
+
 test.each([
   ['nothing', () => sql`select 1`, []],
   [
@@ -67,6 +75,50 @@ test.each([
     ['assigned-codes-are-claimed'],
   ],
   ['a use too many', () => sql`update assignments set redemption_count = 2`, ['redemptions-within-limit']],
+  [
+    'a code that was redeemed once too often',
+    async () => {
+      await useAgain();
+      await sql`update assignments set redemption_count = 2`;
+    },
+    ['redemptions-within-limit'],
+  ],
+  [
+    'a code that was redeemed before its limit was lowered',
+    async () => {
+      await sql`update coupons set max_redemptions_per_code = 2`;
+      await useAgain();
+      await sql`update assignments set redemption_count = 2`;
+      await sql`update coupons set max_redemptions_per_code = 1`;
+    },
+    ['(redemptions-within-limit)'],
+  ],
+  [
+    'a use too many, of those as a personal and a public code together',
+    async () => {
+      await sql`insert into redemptions (code, coupon_name, user_id, ordinal) values ('BOOK1', 'book', 'bob', 1)`;
+      await sql`update codes set redemption_count = 1 where code = 'BOOK1'`;
+      await sql`update coupons set metadata = '{}'`;
+    },
+    ['redemptions-within-limit'],
+  ],
+  [
+    'a code that two people have',
+    async () => {
+      await sql`alter table assignments drop constraint if exists assignments_code_key`;
+      await sql`
+        with claim as (
+          insert into claims (user_id, coupon_name) values ('eve', 'book') returning id
+        ),
+        given as (
+          insert into assignments (claim_id, code, coupon_id, user_id)
+          select claim.id, 'BOOK1', coupons.id, 'eve' from claim, coupons
+        )
+        insert into code_audit (claim_id, code, action, actor, user_id, status_before, status_after)
+        select id, 'BOOK1', 'assign', 'user', 'eve', '', 'assigned' from claim`;
+    },
+    ['codes-are-assigned-once'],
+  ],
   ['a use forgotten', () => sql`delete from redemptions`, ['redemptions-within-limit']],
   [
     'a change that is not on record',

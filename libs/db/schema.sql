@@ -136,6 +136,7 @@ create table coupons (
   has_book boolean not null default false,
   book_position double precision not null default 0,
   public boolean not null default false,
+  limits_lowered_at timestamp with time zone not null default '-infinity'::timestamp with time zone,
   constraint coupons_amount_check CHECK (((amount >= 1) OR (has_book AND (amount = 0)))),
   constraint coupons_check CHECK ((ends_at > starts_at)),
   constraint coupons_discount_check CHECK (((discount IS NULL) OR is_discount(discount))),
@@ -825,6 +826,16 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.coupons_before_lower()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  new.limits_lowered_at := clock_timestamp();
+  return new;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION public.coupons_before_update()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1180,6 +1191,8 @@ CREATE TRIGGER coupons_deleted AFTER DELETE ON public.coupons FOR EACH ROW EXECU
 
 CREATE TRIGGER coupons_inserted BEFORE INSERT ON public.coupons FOR EACH ROW EXECUTE FUNCTION coupons_before_insert();
 
+CREATE TRIGGER coupons_limits_lowered BEFORE UPDATE OF per_user_limit, max_redemptions_per_code ON public.coupons FOR EACH ROW WHEN (((new.per_user_limit < old.per_user_limit) OR (new.max_redemptions_per_code < COALESCE(old.max_redemptions_per_code, 2147483647)))) EXECUTE FUNCTION coupons_before_lower();
+
 CREATE TRIGGER coupons_truncated AFTER TRUNCATE ON public.coupons FOR EACH STATEMENT EXECUTE FUNCTION coupons_after_truncate();
 
 CREATE TRIGGER events_changed AFTER UPDATE ON public.events FOR EACH ROW WHEN ((((((old.name IS DISTINCT FROM new.name) OR (old.starts_at IS DISTINCT FROM new.starts_at)) OR (old.on_sale_at IS DISTINCT FROM new.on_sale_at)) OR (old.is_canceled IS DISTINCT FROM new.is_canceled)) OR (old.reservation_ttl_seconds IS DISTINCT FROM new.reservation_ttl_seconds))) EXECUTE FUNCTION events_after_change();
@@ -1233,6 +1246,8 @@ comment on column public.coupons.book_position is 'random_key of the code that l
 comment on column public.coupons.claimed_count is 'Rows of this coupon in claims: granted_count less what was deleted by hand.';
 
 comment on column public.coupons.granted_count is 'The sequence number of the newest claim.';
+
+comment on column public.coupons.limits_lowered_at is 'When per_user_limit or max_redemptions_per_code was last lowered; triggers see to it.';
 
 comment on column public.coupons.public is 'Anybody may use its codes, each max_redemptions_per_code times and each person per_user_limit times in all.';
 

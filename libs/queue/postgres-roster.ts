@@ -1,6 +1,6 @@
 import type { Changes } from '@claimline/db/changes';
 import type { Sql } from '@claimline/db/pool';
-import type { Roster } from './roster.ts';
+import type { ListedLane, Roster } from './roster.ts';
 
 /** Woken through Postgres' own notifications. */
 const CHANNEL = 'claimline_lanes';
@@ -61,9 +61,17 @@ export function createPostgresRoster(sql: Sql, changes: Changes): Roster {
         select pg_notify(${CHANNEL}, '') from (select count(*) from given) n`;
     },
     async list(limit) {
-      return sql<{ lane: string; label: string; open: boolean }[]>`
-        select lane, label, leased_until > clock_timestamp() as open
+      return sql<ListedLane[]>`
+        select lane, label, leased_until > clock_timestamp() as open, wanted
         from lanes order by wanted_at desc limit ${limit}`;
+    },
+    async look(named) {
+      return sql<ListedLane[]>`
+        select
+          lane, coalesce(label, lane) as label, coalesce(leased_until > clock_timestamp(), false) as open,
+          coalesce(wanted, false) as wanted
+        from unnest(${named}::text[]) with ordinality as asked (lane, n) left join lanes using (lane)
+        order by n`;
     },
     async onWanted(wake) {
       await changes.on(CHANNEL, wake);

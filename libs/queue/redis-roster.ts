@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import type { Scripts } from './engine.ts';
-import type { Roster } from './roster.ts';
+import type { ListedLane, Roster } from './roster.ts';
 
 /** Lanes that the board can still show after they closed. */
 const LANES_REMEMBERED = 1000;
@@ -21,6 +21,22 @@ export function createRedisRoster(redis: Redis, scripts: Scripts, subscribe: () 
   const take = scripts.load('rosterTake', read('take'));
   const renew = scripts.load('rosterRenew', read('renew'));
   const leave = scripts.load('rosterLeave', read('leave'));
+
+  async function look(lanes: string[]): Promise<ListedLane[]> {
+    if (lanes.length === 0) return [];
+    const [labels, owners, wanted, [seconds, micros]] = await Promise.all([
+      redis.hmget(keys.labels, ...lanes),
+      redis.hmget(keys.owners, ...lanes),
+      redis.zmscore(keys.wanted, ...lanes),
+      redis.time(),
+    ]);
+    return lanes.map((lane, i) => ({
+      lane,
+      label: labels[i] ?? lane,
+      open: isLeased(owners[i], Number(seconds) * 1000 + Number(micros) / 1000),
+      wanted: wanted[i] !== null,
+    }));
+  }
 
   return {
     async want(lane, label) {
@@ -42,20 +58,8 @@ export function createRedisRoster(redis: Redis, scripts: Scripts, subscribe: () 
     async handOver(owner, lanes) {
       for (const lane of lanes) await leave([keys.wanted, keys.owners, keys.channel], [owner, lane, -1]);
     },
-    async list(limit) {
-      const lanes = await redis.zrevrange(keys.seen, 0, limit - 1);
-      if (lanes.length === 0) return [];
-      const [labels, owners, [seconds, micros]] = await Promise.all([
-        redis.hmget(keys.labels, ...lanes),
-        redis.hmget(keys.owners, ...lanes),
-        redis.time(),
-      ]);
-      return lanes.map((lane, i) => ({
-        lane,
-        label: labels[i] ?? lane,
-        open: isLeased(owners[i], Number(seconds) * 1000 + Number(micros) / 1000),
-      }));
-    },
+    list: async limit => look(await redis.zrevrange(keys.seen, 0, limit - 1)),
+    look,
     async onWanted(wake) {
       const subscriber = subscribe();
       subscriber.on('message', wake);

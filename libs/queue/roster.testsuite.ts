@@ -156,7 +156,7 @@ export function rosterSuite(world: () => World): void {
       await expect.poll(() => woken, { timeout: 5000 }).toBe(2);
     });
 
-    test('lists the lanes wanted lately, newest first, with their labels and whether they are open', async () => {
+    test('lists the lanes wanted lately, newest first, with their labels and whether they are open and wanted', async () => {
       const [closed, open, left] = [newLane(), newLane(), newLane()];
       const label = 'a "name" with ☂, \n and %';
       for (const lane of [left, open, closed]) {
@@ -167,10 +167,16 @@ export function rosterSuite(world: () => World): void {
       await worked().leave('a', left, 0);
       await asked().want(closed, label);
       expect(await asked().list(3)).toEqual([
-        { lane: closed, label, open: false },
-        { lane: open, label: `label of ${open}`, open: true },
-        { lane: left, label: `label of ${left}`, open: false },
+        { lane: closed, label, open: false, wanted: true },
+        { lane: open, label: `label of ${open}`, open: true, wanted: true },
+        { lane: left, label: `label of ${left}`, open: false, wanted: false },
       ]);
+      const stranger = newLane();
+      expect(await asked().look([stranger, open])).toEqual([
+        { lane: stranger, label: stranger, open: false, wanted: false },
+        { lane: open, label: `label of ${open}`, open: true, wanted: true },
+      ]);
+      expect(await asked().look([])).toEqual([]);
       expect((await asked().list(1)).map(one => one.lane)).toEqual([closed]);
     });
 
@@ -179,7 +185,7 @@ export function rosterSuite(world: () => World): void {
       await asked().want(lane, 'label');
       await worked().take('a', leaseMs, 10);
       await pause(2 * leaseMs);
-      expect(await asked().list(1)).toEqual([{ lane, label: 'label', open: false }]);
+      expect(await asked().list(1)).toEqual([{ lane, label: 'label', open: false, wanted: true }]);
     });
   });
 }

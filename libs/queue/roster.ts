@@ -1,6 +1,9 @@
 /** The kind of a lane, such as `claims`: its name up to the first dot. */
 export const kindOf = (lane: string): string => lane.split('.', 1)[0] as string;
 
+/** What is known of a lane: its label, whether somebody has it open, and whether it is wanted, as an open one is too. */
+export type ListedLane = { lane: string; label: string; open: boolean; wanted: boolean };
+
 /**
  * The roster of lanes: which are wanted, and which process has each one open. A lane opens when
  * somebody wants it and closes when it is quiet, so cost follows busy coupons. One process has a
@@ -23,8 +26,10 @@ export type Roster = {
   leave(owner: string, lane: string, quietMs: number): Promise<boolean>;
   /** Gives open lanes up at once, still wanted, so that another process takes them over. */
   handOver(owner: string, lanes: string[]): Promise<void>;
-  /** Lanes that were wanted lately, newest first, with their labels and whether they are open. */
-  list(limit: number): Promise<{ lane: string; label: string; open: boolean }[]>;
+  /** Lanes that were wanted lately, newest first. */
+  list(limit: number): Promise<ListedLane[]>;
+  /** These lanes in their order, also those that nobody wanted lately. */
+  look(lanes: string[]): Promise<ListedLane[]>;
   /** Calls `wake` when a lane is wanted that nobody has open. May miss some: sweep as well. */
   onWanted(wake: () => void): Promise<void>;
 };

@@ -1,7 +1,9 @@
+import type { Check } from '@claimline/db/checks';
 import { sqlFile } from '@claimline/db/sql-file';
 
 /** What seats promise, for the checker: name to sentence, and the query that finds what is not so. */
-export const seatCheck = {
+export const seatCheck: Check = {
+  isOfCoupons: false,
   invariants: {
     'reservations-are-whole': 'a live or booked reservation has all of its seats',
     'seats-have-a-reservation':

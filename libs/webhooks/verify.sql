@@ -57,10 +57,11 @@ join webhook_messages on webhook_messages.created_at >= (select at from since)
 left join webhook_deliveries on message = position and lane = webhook_endpoints.id
 where webhook_endpoints.status = 'enabled' and webhook_deliveries.id is null and ($1::text is null or coupon_name = $1)
 union all
+-- Workers may be away for a while; after a day somebody has to see to it.
 select
-  'no-delivery-is-forgotten', true,
+  'no-delivery-is-forgotten', due_at > now() - interval '1 day',
   jsonb_build_object('message', message, 'lane', lane, 'due_at', due_at)
 from webhook_deliveries
 join webhook_lanes using (lane)
 where webhook_deliveries.status = 'pending' and due_at < now() - interval '10 minutes' and open_until is null
-  and $1::text is null
+  and ($1::text is null or exists (select from webhook_messages where position = message and coupon_name = $1))

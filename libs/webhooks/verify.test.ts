@@ -25,8 +25,8 @@ beforeEach(async () => {
 });
 
 /** What is violated, and what is noted, by how many rows. */
-async function found() {
-  const verdicts = await runChecks(database.url, [webhookCheck]);
+async function found(coupon: string | null = null) {
+  const verdicts = await runChecks(database.url, [webhookCheck], { coupon });
   return Object.fromEntries(
     verdicts
       .filter(one => one.violations + one.notes > 0)
@@ -145,10 +145,17 @@ test.each([
     "update webhook_deliveries set due_at = now() - interval '1 hour' where id in (select min(id) from webhook_deliveries)",
     { 'no-delivery-is-forgotten': [0, 1] },
   ],
+  [
+    'a delivery that nobody has made for a day',
+    "update webhook_deliveries set due_at = now() - interval '25 hours' where id in (select min(id) from webhook_deliveries)",
+    { 'no-delivery-is-forgotten': [1, 0] },
+  ],
 ])('%s is named', async (_, breakIt, expected) => {
   if (!breakIt.includes('outbox')) await relayOutbox(sql);
   await sql.unsafe(breakIt);
   expect(await found()).toEqual(expected);
+  const [{ name } = { name: '' }] = await sql<{ name: string }[]>`select name from coupons`;
+  expect(await found(name)).toEqual(expected);
 });
 
 test('who deletes an endpoint deletes what it had still to be told', async () => {

@@ -65,6 +65,7 @@ export function createRosterModel() {
         leave: (...args) => process.call(store, 'roster.leave', () => model.leave(...args)),
         handOver: (...args) => process.call(store, 'roster.handOver', () => model.handOver(...args)),
         list: async () => [],
+        look: async () => [],
         async onWanted(fn) {
           const hear = () => void process.running().then(fn);
           wakes.add(hear);

@@ -9,6 +9,9 @@
 -- difference are explained, and whether their units went back into the stock is whoever deleted them to
 -- say. Both are notes. A row inserted by hand takes a number and no unit: that unit is for sale twice,
 -- which is a violation until the stock is lowered.
+--
+-- `is_sound` says that no trace of a lost or doubled grant is in the counters, so that they can be set by the
+-- claims (repair-counts.sql).
 with counted as (
   select
     coupon_name, count(*) as n, count(distinct sequence) as numbers,
@@ -17,8 +20,9 @@ with counted as (
 ),
 coupon as (
   select
-    name, amount, remaining_amount, granted_count, claimed_count, amount - remaining_amount as taken,
-    coalesce(n, 0) as n, coalesce(numbers, 0) as numbers, coalesce(first, 1) as first, coalesce(last, 0) as last
+    name, amount, remaining_amount, granted_count, claimed_count, has_book, amount - remaining_amount as taken,
+    coalesce(n, 0) as n, coalesce(numbers, 0) as numbers, coalesce(first, 1) as first, coalesce(last, 0) as last,
+    coalesce(n, 0) >= claimed_count and coalesce(last, 0) <= granted_count as is_sound
   from coupons left join counted on coupon_name = name
   where $1::text is null or name = $1
 )
@@ -31,7 +35,7 @@ union all
 select
   'remaining-is-what-is-left', taken between n and greatest(granted_count, n),
   jsonb_build_object('coupon', name, 'amount', amount, 'remaining_amount', remaining_amount, 'claims', n,
-    'what', case
+    'is_sound', is_sound, 'has_book', has_book, 'what', case
       when taken < n then 'units that are claimed are for sale'
       when taken > greatest(granted_count, n) then 'units are neither claimed nor for sale'
       else 'units of deleted claims are not for sale'
@@ -40,7 +44,8 @@ from coupon where taken <> n
 union all
 select
   'claimed-count-is-the-rows', false,
-  jsonb_build_object('coupon', name, 'claimed_count', claimed_count, 'claims', n)
+  jsonb_build_object('coupon', name, 'claimed_count', claimed_count, 'claims', n, 'is_sound', is_sound,
+    'what', case when n < claimed_count then 'claims are gone that nobody deleted' else 'claims are not counted' end)
 from coupon where claimed_count <> n
 union all
 select
