@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { withLimits } from '@claimline/queue/testing';
 import type { FieldError } from '@claimline/kernel/error';
+import { withLimits } from '@claimline/queue/testing';
 import type { Context } from 'hono';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bodyLimits, readJson } from './body.ts';
