@@ -23,8 +23,8 @@ export type KeyedCall = { prepare: () => Promise<Ready>; worksOn?: string; while
 
 const waiting = { prefer: 'wait=10' };
 
-/** Every call that takes an Idempotency-Key, by its method and path. */
-export function keyedCalls(stack: ThisStack): Record<string, KeyedCall> {
+/** Makes what the calls are about. */
+function createMakers(stack: ThisStack) {
   const post = async (path: string, body: unknown) => {
     const answer = await stack().client().post(path, body);
     if (answer.status >= 300) throw new Error(`${path}: ${answer.status} ${answer.text}`);
@@ -89,6 +89,19 @@ export function keyedCalls(stack: ThisStack): Record<string, KeyedCall> {
     });
   }
 
+  return { post, count, coupon, code, ownCode, ofCode, claimsOf, codesOf, event, booked, endpoint, message };
+}
+
+function couponCalls({
+  post,
+  count,
+  coupon,
+  code,
+  ownCode,
+  ofCode,
+  claimsOf,
+  codesOf,
+}: Makers): Record<string, KeyedCall> {
   return {
     'POST /api/coupons': {
       async prepare() {
@@ -142,6 +155,11 @@ export function keyedCalls(stack: ThisStack): Record<string, KeyedCall> {
       },
     },
     'POST /api/codes/{code}/redeem': { prepare: async () => ofCode(await ownCode(), 'redeem') },
+  };
+}
+
+function eventCalls(stack: ThisStack, { post, count, event, booked }: Makers): Record<string, KeyedCall> {
+  return {
     'POST /api/events': {
       async prepare() {
         const name = freshName('event');
@@ -187,6 +205,11 @@ export function keyedCalls(stack: ThisStack): Record<string, KeyedCall> {
         return { path, body: { amount: 100 }, effect: count(sql => sql`select from mock_refunds`), once: 1 };
       },
     },
+  };
+}
+
+function webhookCalls(stack: ThisStack, { count, endpoint, message }: Makers): Record<string, KeyedCall> {
+  return {
     'POST /api/webhook-endpoints': {
       async prepare() {
         const url = `https://shop.invalid/${crypto.randomUUID()}`;
@@ -244,4 +267,12 @@ export function keyedCalls(stack: ThisStack): Record<string, KeyedCall> {
       whileWorkersStand: true,
     },
   };
+}
+
+type Makers = ReturnType<typeof createMakers>;
+
+/** Every call that takes an Idempotency-Key, by its method and path. */
+export function keyedCalls(stack: ThisStack): Record<string, KeyedCall> {
+  const makers = createMakers(stack);
+  return { ...couponCalls(makers), ...eventCalls(stack, makers), ...webhookCalls(stack, makers) };
 }
