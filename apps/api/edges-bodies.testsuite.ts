@@ -57,6 +57,15 @@ export function bodyEdges(base: () => string): void {
           const answer = await fetch(`${base()}/api/coupons`, { method: 'POST', headers: json, body });
           expect([201, 400, 409], (await answer.text()).slice(0, 200)).toContain(answer.status);
         }
+        // With a key the body is written out again, before its fields are looked at one by one.
+        const keyed = await fetch(`${base()}/api/coupons/nowhere/codes`, {
+          method: 'POST',
+          headers: { ...json, 'idempotency-key': `${depth}${open}` },
+          body: `{"codes":${deep}}`,
+        });
+        const { errors = [] } = (await keyed.json()) as { errors?: { path: string }[] };
+        expect([400, 404]).toContain(keyed.status);
+        if (depth > 100) expect(errors.map(({ path }) => path)).toEqual(['codes']);
       }
     });
 

@@ -236,6 +236,11 @@ test('codes, into the book', async () => {
   );
   await send(upload, 400, { name }, { body: { codes: ['', 5] } });
   await send(upload, 400, { name }, { raw: '\n', headers: { 'content-type': 'text/csv' } });
+  const keyed = { 'content-type': 'text/csv', 'idempotency-key': 'five' };
+  const refused = await send(upload, 400, { name }, { raw: 'five\n', headers: keyed });
+  expect(refused.body.errors).toEqual([
+    { path: 'Idempotency-Key', message: 'is heeded with a JSON body only' },
+  ]);
   await send(upload, 404, { name: 'nowhere' }, { body: { codes: ['x'] } });
   await send(upload, 415, { name }, { raw: 'x', headers: { 'content-type': 'text/plain' } });
   await send('PATCH /api/coupons/{name}', 409, { name }, { body: { amount: 1000 } });
@@ -369,6 +374,7 @@ test('webhook messages', async () => {
   await send(`GET ${own}`, 200, { id });
   await send(`GET ${own}`, 404, { id: 'msg_none' });
   await send(`POST ${own}/resend`, 200, { id });
+  await send(`POST ${own}/resend`, 400, { id }, { headers: { 'idempotency-key': 'a key' } });
   await send(`POST ${own}/resend`, 404, { id }, {}, `?endpoint_id=ep_${'0'.repeat(20)}`);
 });
 

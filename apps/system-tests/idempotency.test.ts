@@ -8,6 +8,7 @@ import { awaitUntil } from './await-until.ts';
 import { type ClaimClient, couponPath } from './claim-client.ts';
 import { onEachEngine, type ThisStack } from './engines.ts';
 import { startFleet } from './fleet.ts';
+import { everyCall } from './idempotency/every-call.ts';
 import { expectProblem } from './problem.ts';
 import type { Engine, Stack } from './stack.ts';
 import { openWay } from './way.ts';
@@ -190,4 +191,7 @@ function crashes(stack: ThisStack, engine: Engine): void {
     });
 }
 
-onEachEngine({ apis: 2, workers: 1 }, crashes);
+onEachEngine({ apis: 2, workers: 1 }, (stack, engine) => {
+  everyCall(stack);
+  crashes(stack, engine);
+});

@@ -38,12 +38,13 @@ export function createClaimVerb({
   async function claim(couponName: string, wish: Wish): Promise<Boarded> {
     for (let round = 1; ; round++) {
       const boarded = await trains.board(couponName, wish);
-      if (boarded.kind === 'refused')
-        return wish.fixed ? ((await findOwn(couponName, wish, boarded)) ?? boarded) : boarded;
+      if (boarded.kind === 'refused') return (await findOwn(couponName, wish, boarded.heldTicket)) ?? boarded;
       if (boarded.kind === 'overloaded') await rest(beforeTurningAway);
       if (boarded.kind !== 'queued') return boarded;
       reader.rememberName(boarded.coupon.id, boarded.coupon.name);
       if (!boarded.joined) return boarded;
+      const own = await findOwn(couponName, wish, null);
+      if (own) return own;
       const { ticket, line } = boarded;
       // In line as far as anybody has heard: the gate has just said so.
       if (line !== null && !outcomes.isDecided(ticket))
@@ -61,9 +62,12 @@ export function createClaimVerb({
     }
   }
 
-  /** Where a refusal meets a fixed ticket that an earlier run may have used: what became of that ticket. */
-  async function findOwn(couponName: string, { fixed }: Wish, refusal: Boarded & { kind: 'refused' }) {
-    if (!fixed || (fixed.run === 1 && refusal.heldTicket !== fixed.ticket)) return null;
+  /**
+   * Where a refusal, or a place by another request of the same person, meets a fixed ticket that an earlier run may
+   * have used: what became of that ticket.
+   */
+  async function findOwn(couponName: string, { fixed }: Wish, heldTicket: string | null) {
+    if (!fixed || (fixed.run === 1 && heldTicket !== fixed.ticket)) return null;
     const coupon = await directory.find(couponName);
     const own = coupon && (await readUnlessLost(fixed.ticket));
     if (!own) return null;

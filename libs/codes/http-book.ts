@@ -109,7 +109,7 @@ function mountUploading(router: Router, { sql }: { sql: Sql }) {
       id: 'uploadCodes',
       tag: 'Codes',
       summary: "Put codes of your own into a coupon's book",
-      description: `At most ${uploadLimits.codesMost} at once. As text/csv, the first field of each line, under a heading code or none; it is stored as it arrives, so a mistake leaves what stands before it stored, which created and skipped in the problem count. A mistake in JSON is found before anything is stored. What is stored already is skipped, in whichever book it is, so an upload that broke off is simply sent again; an Idempotency-Key is heeded with JSON only.`,
+      description: `At most ${uploadLimits.codesMost} at once. As text/csv, the first field of each line, under a heading code or none; it is stored as it arrives, so a mistake leaves what stands before it stored, which created and skipped in the problem count. A mistake in JSON is found before anything is stored. What is stored already is skipped, in whichever book it is, so an upload that broke off is simply sent again; an Idempotency-Key is heeded with JSON only, and refused with text/csv.`,
       access: 'keyed',
       params: nameParams,
       body: z.strictObject({ codes: codesField }),

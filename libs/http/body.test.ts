@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { FieldError } from '@claimline/kernel/error';
 import { withLimits } from '@claimline/queue/testing';
 import type { Context } from 'hono';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -10,7 +11,8 @@ import type { Env } from './scope.ts';
 const server = createServer(async (incoming, response) => {
   const answer = await readJson({ env: { incoming } } as Context<Env>).then(
     body => JSON.stringify(body),
-    error => error.problem.code,
+    ({ problem: { code, errors = [] } }) =>
+      [code, ...errors.map(({ path, message }: FieldError) => `${path} ${message}`)].join(': '),
   );
   response.end(answer);
 });
@@ -53,4 +55,20 @@ test('bodies on their way hold no more than they may, and give it back when they
     fits.end('"');
     expect((await fits.told).length).toBe(92);
   });
+});
+
+test.each([
+  ['[', ']'],
+  ['{"a":', '}'],
+])('a field of 100 levels is read, a deeper one is named: %s', async (open, close) => {
+  const send = async (body: string) => {
+    const sending = begin(body);
+    sending.end('');
+    return sending.told;
+  };
+  const of = (levels: number) => `{"fine":1,"deep":${open.repeat(levels)}1${close.repeat(levels)}}`;
+  expect(await send(of(100))).toBe(of(100));
+  for (const levels of [101, 100_000])
+    expect(await send(of(levels))).toBe('invalid_request: deep is nested deeper than 100 levels');
+  expect(await send(`[${of(100_000)}]`)).toBe('invalid_request:  is nested deeper than 100 levels');
 });

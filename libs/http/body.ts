@@ -13,13 +13,16 @@ export const bodyLimits = {
    * send takes nobody's place: 3,000 that stop a byte before their end would hold 3 GB.
    */
   receivingBytesMost: 256 * 1024 * 1024,
+  /** Levels of JSON within a field: what is far deeper breaks the stack of whoever writes it out again. */
+  levelsMost: 100,
 } as const;
 
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 
 /**
  * The request's JSON. A missing content type is taken for JSON, and with `mayBeEmpty` no body for `{}`. Errors: 415
- * for another type, 413 over the limit, 400 `invalid request body` for what is not JSON.
+ * for another type, 413 over the limit, 400 `invalid request body` for what is not JSON, 400 naming the field for what is
+ * nested too deep.
  */
 export async function readJson(
   c: Context<Env>,
@@ -33,6 +36,12 @@ export async function readJson(
     throw new AppError('unsupported_media_type', 'the content type must be application/json');
   const bytes = await readBytes(c.env.incoming, limitBytes);
   if (mayBeEmpty && bytes.length === 0) return {};
+  const body = parseJson(bytes);
+  refuseTooDeep(body, bytes.length);
+  return body;
+}
+
+function parseJson(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString('utf8'));
   } catch {
@@ -40,6 +49,35 @@ export async function readJson(
       errors: [{ path: '', message: 'is not JSON' }],
     });
   }
+}
+
+function refuseTooDeep(body: unknown, size: number) {
+  const { levelsMost } = bodyLimits;
+  // A level takes two bytes, so most bodies are too small to be too deep.
+  if (size <= 2 * levelsMost || !isNested(body)) return;
+  const deep = Object.entries(body).find(([, value]) => isDeeperThan(value, levelsMost));
+  if (!deep) return;
+  const path = Array.isArray(body) ? '' : deep[0];
+  const message = `is nested deeper than ${levelsMost} levels`;
+  throw new AppError(
+    'invalid_request',
+    path === '' ? 'invalid request body' : `invalid request: ${path} ${message}`,
+    { errors: [{ path, message }] },
+  );
+}
+
+/** Level by level, without recursion. */
+function isDeeperThan(value: unknown, levels: number): boolean {
+  let level = [value];
+  for (let depth = 0; depth <= levels; depth++) {
+    level = level.filter(isNested).flatMap(Object.values);
+    if (level.length === 0) return false;
+  }
+  return true;
+}
+
+function isNested(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 /** The request's body as it was sent, for what is signed as a whole. Error: 413 over the limit. */

@@ -8,7 +8,6 @@ export const fieldLimits = {
   textMost: 255,
   integerMost: 2_147_483_647,
   metadataText: 4096,
-  metadataLevels: 100,
   timeLeast: Date.parse('0001-01-01T00:00:00Z'),
   timeMost: Date.parse('9999-12-31T23:59:59.999Z'),
 } as const;
@@ -51,7 +50,7 @@ function isWithinYears(text: string): boolean {
   return Number.isNaN(ms) || (ms >= fieldLimits.timeLeast && ms <= fieldLimits.timeMost);
 }
 
-/** Any JSON object, for a caller's own notes; at most 4,096 characters as JSON, within limits of depth. */
+/** Any JSON object, for a caller's own notes; at most 4,096 characters as JSON. Its depth is the body's (body.ts). */
 export function metadata() {
   return z.record(z.string(), z.unknown(), { error: typeOrMissing }).superRefine((value, context) => {
     const message = complaintAbout(value);
@@ -63,22 +62,9 @@ export function metadata() {
 const UNSTORABLE_ESCAPE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/;
 
 function complaintAbout(value: Record<string, unknown>): string | null {
-  // First of all: to write out what is too deep would break the stack.
-  if (isDeeperThan(value, fieldLimits.metadataLevels))
-    return `is nested deeper than ${fieldLimits.metadataLevels} levels`;
   const text = JSON.stringify(value);
   if (text.length > fieldLimits.metadataText) return `is larger than ${fieldLimits.metadataText} characters`;
   return UNSTORABLE_ESCAPE.test(text) ? 'contains a character that cannot be stored' : null;
-}
-
-/** Level by level, without recursion. */
-function isDeeperThan(value: unknown, levels: number): boolean {
-  let level = [value];
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth > levels) return true;
-    level = level.flatMap(one => (typeof one === 'object' && one !== null ? Object.values(one) : []));
-  }
-  return false;
 }
 
 /** Characters are counted as Postgres does, by code point. */

@@ -15,7 +15,10 @@ const QUOTED = /^"((?:[ !#-[\]-~]|\\["\\])*)"$/;
 
 /** Which request a key stands for. The same key of another caller or on another route is another key. */
 export type KeyedRequest = {
-  /** A digest of the credentials, or empty without any. */
+  /**
+   * A digest of the credentials, or empty without any: the body says in whose name those ask, but the same
+   * key with another body is refused, whoever it names.
+   */
   caller: string;
   /** The id of the operation. */
   route: string;
@@ -51,6 +54,11 @@ export function readKeyedRequest(c: Context<Env>, route: string, parts: unknown[
 /** A refusal of a request without the key that its call asks for. */
 export function keyMissing(): AppError {
   return badKey('is required');
+}
+
+/** A refusal of a key with a body that is read as it arrives: nobody knows yet whether it is the same one. */
+export function keyWithStream(): AppError {
+  return badKey('is heeded with a JSON body only');
 }
 
 function badKey(message: string): AppError {

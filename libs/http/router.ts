@@ -8,7 +8,14 @@ import { allowStream } from './arrivals.ts';
 import { readJson } from './body.ts';
 import { parseFields } from './fields.ts';
 import type { Idempotency, Idempotent, Means } from './idempotency.ts';
-import { type AnswerSeal, isKeyed, keyLimits, keyMissing, readKeyedRequest } from './idempotency-key.ts';
+import {
+  type AnswerSeal,
+  isKeyed,
+  keyLimits,
+  keyMissing,
+  keyWithStream,
+  readKeyedRequest,
+} from './idempotency-key.ts';
 import { beforeTurningAway, type Load, overloadedProblem } from './load.ts';
 import { problemResponse, replyProblem } from './problem.ts';
 import { type Env, header } from './scope.ts';
@@ -36,7 +43,7 @@ export type Operation<Params, Query, Body> = {
   bodyBytes?: number;
   /** A content type that may come in place of JSON: the handler reads it from c.env.incoming, and its body is undefined. */
   stream?: string;
-  /** Takes an Idempotency-Key (not with a stream), and how the promise is kept; for every POST that creates, charges or redeems. */
+  /** Takes an Idempotency-Key (one with a stream is refused), and how the promise is kept; for every POST that creates, charges or redeems. */
   idempotent?: Idempotent<Input<Params, Query, Body>>;
   /** For a call whose answer shows a secret: what is kept of it under an Idempotency-Key is sealed. */
   seal?: AnswerSeal;
@@ -152,6 +159,7 @@ export function createRouter(around: Around) {
       try {
         if (idempotent === undefined || isStream || !isKeyed(c)) {
           if (needsKey(idempotent)) throw keyMissing();
+          if (idempotent !== undefined && isStream && isKeyed(c)) throw keyWithStream();
           return await handle(input);
         }
         const request = readKeyedRequest(c, operation.id, [input.params, input.query, sent]);
@@ -229,7 +237,8 @@ function keyField(isRequired: boolean) {
     .describe(
       'A value of your own for this request, such as a UUID, kept 24 hours: the same key with the same body ' +
         'gets the first answer again, and the work is done once. Not kept is what says to come back: 5xx, ' +
-        'and refusals with Retry-After.',
+        'and refusals with Retry-After. A key belongs to its credentials and its call; all callers without ' +
+        'credentials share theirs, so a key that somebody else may choose too is answered 422.',
     );
   return isRequired ? field : field.optional();
 }

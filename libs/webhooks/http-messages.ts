@@ -12,12 +12,16 @@ import { readFeed, readMessage } from './read-messages.ts';
 import { recoverEndpoint } from './recover.ts';
 import { resendMessage } from './resend.ts';
 
+/** How long recovering takes by intent, which is bite by bite. */
+const RECOVER_MS = 60_000;
+
 /** What was told, to whom, what came of it, and telling it again. */
 export function mountMessages(router: Router, { sql }: { sql: Sql }) {
   mountFeed(router, sql);
   mountReading(router, sql);
   mountAttempts(router, sql);
-  mountResending(router, sql);
+  mountResending(router);
+  mountRecovering(router, sql);
 }
 
 const oneOf = (values: readonly string[]) => ({ error: `must be one of ${values.join(', ')}` });
@@ -118,7 +122,7 @@ function mountAttempts(router: Router, sql: Sql) {
   );
 }
 
-function mountResending(router: Router, sql: Sql) {
+function mountResending(router: Router) {
   router.add(
     {
       method: 'post',
@@ -131,6 +135,7 @@ function mountResending(router: Router, sql: Sql) {
       params: messageParams,
       query: z.object({ endpoint_id: endpointParams.shape.id.optional() }),
       body: z.strictObject({}),
+      idempotent: 'transaction',
       answers: {
         200: {
           description: 'It is due now',
@@ -139,10 +144,12 @@ function mountResending(router: Router, sql: Sql) {
       },
       problems: ['message_not_found', 'endpoint_not_found', 'endpoint_disabled'],
     },
-    async ({ c, params, query }) =>
+    async ({ c, params, query, sql }) =>
       reply(c, 200, { resent: await resendMessage(sql, params.id, query.endpoint_id ?? null) }),
   );
+}
 
+function mountRecovering(router: Router, sql: Sql) {
   router.add(
     {
       method: 'post',
@@ -155,6 +162,8 @@ function mountResending(router: Router, sql: Sql) {
       access: 'keyed',
       params: endpointParams,
       body: z.strictObject({ since: time() }),
+      // Not in one transaction, which would keep the relay waiting. What a run before it sent is not sent again.
+      idempotent: { reference: async () => null, waitMs: () => RECOVER_MS },
       answers: {
         200: {
           description: 'They are due now',

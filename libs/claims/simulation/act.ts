@@ -13,6 +13,9 @@ export function act(world: World, clients: Clients, step: Step): void {
     case 'claim':
       claim(world, clients, step);
       break;
+    case 'keyed':
+      claimWithKey(clients, step);
+      break;
     case 'poll':
       poll(world, clients, step);
       break;
@@ -52,6 +55,14 @@ function claim(world: World, clients: Clients, step: Step & { do: 'claim' }): vo
   for (const person of step.people) void clients.claim(api, name, people[person] as string, step.waits);
 }
 
+function claimWithKey({ keyed, waitMs }: Clients, step: Step & { do: 'keyed' }): void {
+  const { coupon, person, api, waits } = step;
+  const name = couponNames[coupon] as string;
+  const isAlone = person === null;
+  const userId = isAlone ? `keyed ${keyed.all.length + 1}` : (people[person] as string);
+  void keyed.claimWithKey({ name, userId, isAlone }, api, waits ? waitMs : 0);
+}
+
 function poll(world: World, { told, read }: Clients, step: Step & { do: 'poll' }): void {
   const api = world.api(step.api);
   const ticket = [...told.keys()][step.ticket];
@@ -66,16 +77,20 @@ function deafen({ api, history }: World, { how, ms, api: nth }: Step & { do: 'de
   else one.changes.delay(ms);
 }
 
-function empty({ stores, history }: World, what: 'gate' | 'queue' | 'redis'): void {
+function empty({ stores, history, oracle }: World, what: 'gate' | 'queue' | 'redis'): void {
   if (!stores.gate) return;
   history.say(`the ${what} is emptied`);
+  if (what !== 'queue') oracle.placesLost();
+  if (what !== 'gate')
+    for (const { jobs } of stores.queue.lanes.values())
+      for (const { data } of jobs.values()) oracle.jobLost(data);
   if (what !== 'queue') stores.gate.clear();
   if (what !== 'gate') stores.queue.clear();
   if (what === 'redis') stores.roster.clear();
 }
 
 /** What an operator may do to a job on the board, and what a queue may do that only promises at least once. */
-function handleJob({ stores, history }: World, { what, nth }: Step & { do: 'job' }): void {
+function handleJob({ stores, history, oracle }: World, { what, nth }: Step & { do: 'job' }): void {
   const all = [...stores.queue.lanes].flatMap(([lane, { jobs }]) =>
     [...jobs.values()].map(job => ({ lane, job })),
   );
@@ -83,7 +98,10 @@ function handleJob({ stores, history }: World, { what, nth }: Step & { do: 'job'
   if (!chosen) return;
   const { lane, job } = chosen;
   history.say(`job ${job.id} (${job.state}): ${what}`);
-  if (what === 'lose') stores.queue.lose(lane, job.id);
+  if (what === 'lose') {
+    oracle.jobLost(job.data);
+    stores.queue.lose(lane, job.id);
+  }
   if (what === 'retry') stores.queue.retry(lane, job.id);
   if (what === 'shuffle') stores.queue.shuffle(lane);
   if (what !== 'lose') stores.roster.want(lane);

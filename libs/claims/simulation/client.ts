@@ -1,8 +1,10 @@
 import { AppError } from '@claimline/kernel/error';
-import type { Boarded } from '../train.ts';
+import type { Boarded, Wish } from '../train.ts';
 import type { Api } from './api.ts';
 import { nowMs, sleep } from './clock.ts';
+import { type Ask, createKeyed, type Told } from './keyed.ts';
 import type { Asking } from './oracle.ts';
+import type { SimulatedProcess } from './process.ts';
 import type { World } from './world.ts';
 
 const limits = {
@@ -19,30 +21,43 @@ export type Answer = 'decided' | 'queued' | 'lost' | 'unknown';
 export type Clients = ReturnType<typeof createClients>;
 
 /** People with a client each: they claim, read their tickets, and hold the system to what it tells them. */
-export function createClients({ oracle, history, api: apiAt }: World) {
-  /** Tickets that somebody was told. */
-  const told = new Map<string, { userId: string; name: string }>();
+export function createClients(world: World) {
+  const { oracle, history, api: apiAt } = world;
+  /** Tickets that somebody was told, and by which process first. */
+  const told = new Map<string, { userId: string; name: string; by: SimulatedProcess }>();
 
   /** One request; resolves with what was told, or with null when it was answered 503. */
   async function claim(api: Api, name: string, userId: string, waits: boolean): Promise<Boarded | null> {
+    history.say(`${userId} claims ${name} at ${api.process.name}${waits ? ' and waits' : ''}`);
+    return board(api, name, { userId, metadata: null }, waits ? limits.waitMs : 0).catch(() => null);
+  }
+
+  /** Errors: what is answered 503. */
+  async function board(api: Api, name: string, wish: Wish, waitMs: number): Promise<Boarded> {
+    const { userId } = wish;
     const startedMs = nowMs();
     const asking = oracle.ask(name, userId);
-    const wish = { userId, metadata: null };
     api.process.onKilled(() => oracle.answered(asking));
-    history.say(`${userId} claims ${name} at ${api.process.name}${waits ? ' and waits' : ''}`);
     try {
-      const boarded = waits
-        ? await api.verb.claimAndWait(name, wish, limits.waitMs, new AbortController().signal)
-        : await api.verb.claim(name, wish);
+      const boarded =
+        waitMs > 0
+          ? await api.verb.claimAndWait(name, wish, waitMs, new AbortController().signal)
+          : await api.verb.claim(name, wish);
       judge(api, asking, boarded, startedMs);
       return boarded;
     } catch (error) {
       if (!isExpected(error)) oracle.fail(`${userId} was answered by a surprise: ${(error as Error).stack}`);
       history.say(`${userId} is answered: ${(error as Error).message}`);
-      return null;
+      throw error;
     } finally {
       oracle.answered(asking);
     }
+  }
+
+  async function ask(...asked: Parameters<Ask>): Promise<Told> {
+    const boarded = await board(...asked);
+    if (boarded.kind === 'queued') return { ticket: boarded.ticket };
+    return { reason: boarded.kind === 'refused' ? boarded.reason : boarded.kind };
   }
 
   function judge({ process, changes }: Api, asking: Asking, boarded: Boarded, startedMs: number) {
@@ -62,7 +77,7 @@ export function createClients({ oracle, history, api: apiAt }: World) {
     history.say(`${userId} is ${joined ? 'in line already' : 'in line'} with ${ticket}`);
     const known = told.get(ticket);
     if (known && known.userId !== userId) oracle.fail(`${userId} was given ${ticket} of ${known.userId}`);
-    told.set(ticket, { userId, name });
+    if (!known) told.set(ticket, { userId, name, by: process });
   }
 
   async function read(api: Api, ticket: string): Promise<Answer> {
@@ -96,7 +111,7 @@ export function createClients({ oracle, history, api: apiAt }: World) {
     oracle.fail(`P3: ${userId} is shut out of ${name}: no outcome in ${limits.patienceMs} ms of asking`);
   }
 
-  return { told, claim, read, persist };
+  return { told, claim, read, persist, keyed: createKeyed(world, ask), waitMs: limits.waitMs };
 }
 
 /** What is answered 503. */

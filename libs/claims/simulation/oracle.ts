@@ -12,8 +12,12 @@ export type Asking = { name: string; userId: string; could: Set<string> };
 export function createOracle(rows: () => Rows, clockMs: () => number) {
   /** Grants by coupon id in the order of their sequence, also those deleted by hand since. */
   const grants = new Map<string, Claim[]>();
-  /** The line number with which a ticket was added to the queue. */
-  const added = new Map<string, { userId: string; line: number }>();
+  /** The line numbers with which a ticket was added to the queue: another one when it was added again. */
+  const added = new Map<string, number[]>();
+  /** Tickets whose job was taken away by hand or with the queue. */
+  const jobless = new Set<string>();
+  /** Until when the gate was emptied last: whoever had a place then, and no job yet, has neither. */
+  let placesLostMs = Number.NEGATIVE_INFINITY;
   const finals = new Map<string, string>();
   /** Tickets whose claim was deleted by hand, its answer with it. */
   const deleted = new Set<string>();
@@ -32,6 +36,7 @@ export function createOracle(rows: () => Rows, clockMs: () => number) {
   };
 
   function committed(claims: Claim[]) {
+    checkOrder(claims);
     for (const claim of claims) {
       const coupon = rows().coupons.get(claim.couponName);
       if (!coupon) return fail(`P1: a grant of ${claim.couponName}, which is not there`);
@@ -62,6 +67,15 @@ export function createOracle(rows: () => Rows, clockMs: () => number) {
     finals.set(ticket, final);
   }
 
+  /** P5, for grants of one batch, or of a sale of which nothing was lost or late. Who was added again goes first. */
+  function checkOrder(granted: { ticket: string; sequence: number }[]) {
+    const lines = granted
+      .toSorted((one, other) => one.sequence - other.sequence)
+      .flatMap(({ ticket }) => (added.get(ticket)?.length === 1 ? (added.get(ticket) as [number]) : []));
+    const isKept = lines.every((line, i) => i === 0 || line > (lines[i - 1] as number));
+    if (!isKept) fail(`P5: granted in the order of the line numbers ${lines}`);
+  }
+
   return {
     broken,
     fail,
@@ -84,6 +98,7 @@ export function createOracle(rows: () => Rows, clockMs: () => number) {
     notified(payload: string) {
       for (const [ticket, decision] of parseSettled(payload).decisions) tell(ticket, decision);
     },
+    checkOrder,
     /** What is deleted by hand takes its answers along; all of a coupon's when nobody is named. */
     willDelete(name: string, userId?: string) {
       for (const claim of rows().claims)
@@ -91,8 +106,20 @@ export function createOracle(rows: () => Rows, clockMs: () => number) {
           deleted.add(claim.ticket);
     },
     onAdded(data: unknown) {
-      const { claims } = data as { claims: [string, string, number][] };
-      for (const [ticket, userId, line] of claims) added.set(ticket, { userId, line });
+      for (const [ticket, , line] of claimsOf(data)) added.set(ticket, [...(added.get(ticket) ?? []), line]);
     },
+    jobLost(data: unknown) {
+      for (const [ticket] of claimsOf(data)) jobless.add(ticket);
+    },
+    placesLost() {
+      placesLostMs = clockMs();
+    },
+    /** Whether a ticket's job, or the place that would have got one, was taken away. */
+    wasTaken: (ticket: string, atMs: number) =>
+      jobless.has(ticket) || (!added.has(ticket) && atMs <= placesLostMs),
   };
+}
+
+function claimsOf(data: unknown): [ticket: string, userId: string, line: number][] {
+  return (data as { claims: [string, string, number][] }).claims;
 }

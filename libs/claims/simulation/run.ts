@@ -3,6 +3,7 @@ import type { Api } from './api.ts';
 import { type Clients, createClients } from './client.ts';
 import { nowMs, sleep, startClock } from './clock.ts';
 import { draw } from './draw.ts';
+import { checkKeys } from './keyed.ts';
 import { couponNames, people, type Schedule, type Step } from './schedule.ts';
 import { makeCachesSmall } from './small-caches.ts';
 import { createWorld, type World } from './world.ts';
@@ -60,14 +61,25 @@ async function play(world: World, schedule: Schedule): Promise<void> {
   world.history.say('everything is healed');
   world.heal();
   if (schedule.steps.some(isMisfortune)) await sleep(limits.faultMostMs);
-  await seeDecided(world, clients, schedule);
+  await seeAnswered(world, clients);
+  await seeDecided(world, clients);
   await sellOut(world, clients);
   if (schedule.apis === 1 && !schedule.steps.some(isMisfortune)) checkLineOrder(world);
   await readAgain(world, clients);
+  checkKeys(world, clients.keyed.all);
+}
+
+/** Whoever sends with a key is answered in time. */
+async function seeAnswered({ oracle }: World, { keyed }: Clients): Promise<void> {
+  const untilMs = nowMs() + limits.outcomeMs;
+  while (keyed.all.some(({ told }) => told === null)) {
+    if (nowMs() > untilMs) return oracle.fail('P3: a request with a key came to no answer');
+    await sleep(limits.lookEveryMs);
+  }
 }
 
 /** P3: a ticket that somebody was told has an outcome in time, or is lost where that may be. */
-async function seeDecided({ apis, oracle, stores }: World, { told, read }: Clients, { steps }: Schedule) {
+async function seeDecided({ apis, oracle, stores }: World, { told, read }: Clients) {
   const open = new Set(told.keys());
   const untilMs = nowMs() + limits.outcomeMs;
   for (let nth = 0; open.size > 0; nth++) {
@@ -82,12 +94,15 @@ async function seeDecided({ apis, oracle, stores }: World, { told, read }: Clien
   }
 
   /**
-   * Where a store was emptied or its claim deleted, or where its process died between gate and queue. Or could
-   * not add it and gave the place back, which somebody had joined through another process in that instant.
+   * Where its job was taken away, or its claim deleted. Or where there never was a job: its process died between its
+   * own gate and the queue; or could not add it and gave the place back, which somebody had joined through another
+   * process in that instant; or the gate was emptied before.
    */
   function mayBeLost(ticket: string): boolean {
-    if (steps.some(isLossy) || oracle.deleted.has(ticket)) return true;
-    return !oracle.added.has(ticket) && (steps.some(isDeath) || stores.gate?.givenBack.has(ticket) === true);
+    const issuedMs = stores.tickets.read(ticket)?.createdAtMs ?? 0;
+    if (oracle.wasTaken(ticket, issuedMs) || oracle.deleted.has(ticket)) return true;
+    if (oracle.added.has(ticket)) return false;
+    return stores.gate ? stores.gate.givenBack.has(ticket) : told.get(ticket)?.by.isAlive === false;
   }
 }
 
@@ -119,22 +134,9 @@ async function readAgain({ apis, oracle }: World, { told, read }: Clients): Prom
 
 /** P5, for claims through one process, of which nothing was lost or late. */
 function checkLineOrder({ oracle }: World): void {
-  for (const claims of oracle.grants.values()) {
-    const lines = claims.map(({ ticket }) => oracle.added.get(ticket)?.line ?? 0);
-    const isKept = lines.every((line, i) => i === 0 || line > (lines[i - 1] as number));
-    if (!isKept) oracle.fail(`P5: granted in the order of the line numbers ${lines}`);
-  }
+  for (const claims of oracle.grants.values()) oracle.checkOrder(claims);
 }
 
 function isMisfortune({ do: what }: Step): boolean {
-  return what !== 'claim' && what !== 'poll' && what !== 'hand';
-}
-
-function isDeath(step: Step): boolean {
-  if (step.do === 'fault') return step.side === 'accepting' && step.what.startsWith('crash');
-  return step.do === 'kill' && step.side === 'accepting';
-}
-
-function isLossy(step: Step): boolean {
-  return (step.do === 'empty' && step.what !== 'gate') || (step.do === 'job' && step.what === 'lose');
+  return what !== 'claim' && what !== 'keyed' && what !== 'poll' && what !== 'hand';
 }

@@ -8,7 +8,7 @@ export const couponNames = ['one', 'two'] as const;
 const calls = {
   accepting: [
     ...(['gate.admit', 'gate.admit', 'gate.giveBack', 'gate.load', 'gate.find'] as const),
-    ...(['queue.add', 'queue.add', 'queue.list', 'roster.want', 'sql.read'] as const),
+    ...(['queue.add', 'queue.add', 'queue.list', 'roster.want', 'sql.read', 'sql.key'] as const),
   ],
   working: [
     ...(['sql.settle', 'sql.settle', 'gate.settled', 'gate.places'] as const),
@@ -27,6 +27,8 @@ export type HandChange =
 /** What happens in a run, in order; each takes `restMs` before the next. */
 export type Step = { restMs: number } & (
   | { do: 'claim'; people: number[]; coupon: number; api: number; waits: boolean }
+  /** With an Idempotency-Key; `person` null for somebody who makes no other request. */
+  | { do: 'keyed'; person: number | null; coupon: number; api: number; waits: boolean }
   | { do: 'poll'; ticket: number; api: number }
   | { do: 'hand'; coupon: number; change: HandChange }
   | { do: 'hold'; coupon: number; ms: number }
@@ -79,6 +81,13 @@ const ordinary = [
     arbitrary: fc.record({
       ...{ do: fc.constant('claim' as const), coupon, api: nth, waits: fc.boolean(), restMs },
       people: fc.array(person, { minLength: 1, maxLength: 5 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      ...{ do: fc.constant('keyed' as const), coupon, api: nth, waits: fc.boolean(), restMs },
+      person: fc.option(person),
     }),
   },
   {
