@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { awaitUntil } from '../await-until.ts';
 import { openClient } from '../claim-client.ts';
 import type { Arena } from './arena.ts';
+import { complaintAbout } from './check-answers.ts';
 import { checkTables } from './check-tables.ts';
 import { openLine } from './line.ts';
 import { newPerson, type Person } from './person.ts';
@@ -69,7 +70,7 @@ export async function openCrowd(arena: Arena, options: CrowdOptions): Promise<Cr
 
   const sales: Sale[] = [];
   while (sales.length < count) {
-    const sale = await openSale(stack, client, { amount: longAmount, isShort: false });
+    const sale = await openSale(arena, client, { amount: longAmount, isShort: false });
     if (!sale) throw new Error('a sale could not be opened');
     sales.push(sale);
   }
@@ -77,9 +78,9 @@ export async function openCrowd(arena: Arena, options: CrowdOptions): Promise<Cr
   async function openShort(): Promise<void> {
     short = 'opening';
     const hasBook = shortSales.length % 2 === 1;
-    const opened = await openSale(stack, client, { amount: shortAmount, isShort: true, hasBook }).catch(
-      () => undefined,
-    );
+    const wanted = { amount: shortAmount, isShort: true, hasBook };
+    // Nothing was answered, or Postgres is away; what was answered is looked at in the end.
+    const opened = await openSale(arena, client, wanted).catch(() => undefined);
     if (opened) shortSales.push(opened);
     else await delay(retrySaleMs);
     short = opened;
@@ -166,7 +167,11 @@ export async function openCrowd(arena: Arena, options: CrowdOptions): Promise<Cr
         const lost = people.find(person => person.lost > 0);
         arena.finding(`places were lost, that of ${lost?.user}: ${record.of(lost?.user ?? '')}`);
       }
-      await checkTables(arena, [...sales, ...shortSales], people);
+      for (const answer of client.history) {
+        const complaint = complaintAbout(answer);
+        if (complaint !== undefined) arena.finding(`${answer.method} ${answer.path} ${complaint}`);
+      }
+      await checkTables(arena, [...sales, ...shortSales], people, isRedis && !mayLosePlaces);
     },
   };
 }

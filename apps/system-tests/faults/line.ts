@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Answer } from '../answers.ts';
 import { type ClaimClient, couponPath, createRequest } from '../claim-client.ts';
 import type { Arena } from './arena.ts';
+import { complaintAbout } from './check-answers.ts';
 import type { Person, Told } from './person.ts';
 import type { Record } from './record.ts';
 
@@ -46,29 +47,28 @@ export function openLine(arena: Arena, record: Record): Line {
 
   function getInLine(person: Person, ticket: string): void {
     person.ticket = ticket;
-    person.acceptedMs = performance.now();
     line.push(person);
   }
 
   /** What an answer to a claim means for the person; undefined: come again. */
-  function takeAnswer(person: Person, { status, body, headers, text }: Answer): 'in line' | Told | undefined {
+  function takeAnswer(person: Person, answer: Answer): 'in line' | Told | undefined {
+    const { status, body, text } = answer;
     if (status === 202 || (status === 409 && body.code === 'already_claimed')) {
       if (!body.ticket) return status === 202 ? wrong(person, 'got no ticket') : { status: 'holds' };
       if (status === 202) accepted += 1;
       getInLine(person, body.ticket);
       return 'in line';
     }
-    if (status === 409)
-      return { status: 'refused', reason: body.code ?? '', ticket: undefined, atMs: Date.now() };
-    if (status !== 503 && status !== 429) return wrong(person, `was answered ${status} ${text}`);
-    if (!(Number(headers.get('retry-after')) >= 1))
-      return wrong(person, `was told ${status} without Retry-After`);
-    return undefined;
+    if (status === 409) return { status: 'turned away', reason: body.code ?? '', atMs: Date.now() };
+    const complaint = complaintAbout(answer);
+    if (complaint !== undefined) return wrong(person, complaint);
+    return status === 503 || status === 429 ? undefined : wrong(person, `was answered ${status} ${text}`);
   }
 
   async function claim(person: Person): Promise<void> {
     asking += 1;
-    while (!isClosed) {
+    for (let tries = 1; !isClosed; tries++) {
+      const sentMs = performance.now();
       const answer = await ask('POST', `${couponPath(person.sale.name)}/claims`, {
         json: { user_id: person.user },
       });
@@ -79,20 +79,27 @@ export function openLine(arena: Arena, record: Record): Line {
         continue;
       }
       if (taken !== 'in line') person.told = taken;
+      const isOwn = answer?.status === 202 && answer.body.deduplicated !== true;
+      if (isOwn && tries === 1 && answer.resets === 0)
+        person.place = { sentMs, acceptedMs: performance.now() };
       break;
     }
     asking -= 1;
   }
 
   /** What a ticket says; undefined: undecided. */
-  function readTicket(person: Person, { status, body, text }: Answer): Told | 'lost' | undefined {
+  function readTicket(person: Person, answer: Answer): Told | 'lost' | undefined {
+    const { status, body, text } = answer;
     const ticket = person.ticket!;
     if (status === 410) return 'lost';
+    const complaint = complaintAbout(answer);
+    if (complaint !== undefined) return wrong(person, complaint);
     if (status === 503 || status === 429) return undefined;
     if (status !== 200) return wrong(person, `has a ticket that reads ${status} ${text}`);
-    if (body.status === 'granted') return { status: 'granted', ticket, sequence: body.claim?.sequence ?? 0 };
-    if (body.status === 'refused')
-      return { status: 'refused', reason: String(body.reason), ticket, atMs: Date.now() };
+    const said = { ticket, user: body.user_id as string | undefined, text };
+    if (body.status === 'granted')
+      return { status: 'granted', ...said, sequence: body.claim?.sequence, code: body.claim?.code ?? null };
+    if (body.status === 'refused') return { status: 'refused', ...said, reason: String(body.reason) };
     return body.status === 'queued' ? undefined : wrong(person, `has a ticket that says ${text}`);
   }
 

@@ -1,9 +1,18 @@
 import type { Sale } from './sale.ts';
 
-/** What a person was told in the end. */
+/** What a person was told in the end. `user` is who the ticket says it is for, `text` all that it says. */
 export type Told =
-  | { status: 'granted'; ticket: string; sequence: number }
-  | { status: 'refused'; reason: string; ticket: string | undefined; atMs: number }
+  | {
+      status: 'granted';
+      ticket: string;
+      user: string | undefined;
+      sequence: number | undefined;
+      code: string | null;
+      text: string;
+    }
+  | { status: 'refused'; reason: string; ticket: string; user: string | undefined; text: string }
+  /** Refused at the gate, without a ticket. */
+  | { status: 'turned away'; reason: string; atMs: number }
   /** Already claimed, without a ticket to look at. */
   | { status: 'holds' }
   /** Something that nobody should be told; it is among the findings. */
@@ -15,8 +24,9 @@ export interface Person {
   sale: Sale;
   /** The ticket that is looked at. */
   ticket: string | undefined;
-  /** performance.now() of the newest acceptance, and of the newest look at the ticket. */
-  acceptedMs: number;
+  /** performance.now() when a claim was sent and accepted that got a place of its own at the first try. */
+  place: { sentMs: number; acceptedMs: number } | undefined;
+  /** performance.now() of the newest look at the ticket. */
   askedMs: number;
   told: Told | undefined;
   lost: number;
@@ -24,5 +34,5 @@ export interface Person {
 
 /** A person who has done nothing yet. */
 export function newPerson(user: string, sale: Sale): Person {
-  return { user, sale, ticket: undefined, acceptedMs: 0, askedMs: 0, told: undefined, lost: 0 };
+  return { user, sale, ticket: undefined, place: undefined, askedMs: 0, told: undefined, lost: 0 };
 }

@@ -1,6 +1,7 @@
 import { awaitUntil } from '../await-until.ts';
 import { type ClaimClient, couponPath } from '../claim-client.ts';
 import type { Stack } from '../stack.ts';
+import type { Arena } from './arena.ts';
 
 const settledWithinMs = 60_000;
 /** A statement that was sent before a kill or a heal may begin after it. */
@@ -21,9 +22,9 @@ export interface Sale {
   came: number;
 }
 
-/** Opens a sale; undefined while a store is away. */
+/** Opens a sale; undefined while a store is away. A 5xx is for the caller, who finds it in the client's history. */
 export async function openSale(
-  stack: Stack,
+  { stack, finding }: Arena,
   client: ClaimClient,
   { amount, isShort, hasBook = false }: { amount: number; isShort: boolean; hasBook?: boolean },
 ): Promise<Sale | undefined> {
@@ -32,8 +33,8 @@ export async function openSale(
   const { status, text } = await client.create(name, amount);
   // 409: made by a request whose answer was lost.
   if (status !== 201 && status !== 409) {
-    if (status === 503) return undefined;
-    throw new Error(`a coupon could not be made: ${status} ${text}`);
+    if (status < 500) finding(`a coupon could not be made: ${status} ${text}`);
+    return undefined;
   }
   if (hasBook && !(await generateCodes(client, name, amount))) return undefined;
   const [row] = await stack.sql<{ id: string }[]>`select id from coupons where name = ${name}`;
