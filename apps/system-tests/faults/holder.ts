@@ -1,3 +1,4 @@
+import { awaitUntil } from '../await-until.ts';
 import type { Stack } from '../stack.ts';
 import type { Sale } from './sale.ts';
 
@@ -12,4 +13,13 @@ export async function holderOf(stack: Stack, sale: Sale): Promise<number | undef
     : (await stack.sql<{ owner: string | null }[]>`select owner from lanes where lane = ${lane}`)[0]?.owner;
   const pid = Number(pidOfOwner.exec(owner ?? '')?.[1]);
   return stack.living().workers.find(index => stack.pids().workers[index] === pid);
+}
+
+/** Awaits that a running worker has the sale's lane open, and answers its index. */
+export async function awaitHolder(stack: Stack, sale: Sale): Promise<number> {
+  const [holder] = await awaitUntil('a worker to have the lane', async () => {
+    const index = await holderOf(stack, sale);
+    return index !== undefined && [index];
+  });
+  return holder!;
 }
