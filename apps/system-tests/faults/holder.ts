@@ -6,8 +6,12 @@ import type { Sale } from './sale.ts';
 const pidOfOwner = /-(\d+)-[0-9a-f]{8}\b/;
 
 /** The index of the running worker that has the sale's lane open, or undefined. */
-export async function holderOf(stack: Stack, sale: Sale): Promise<number | undefined> {
-  const lane = `claims.${sale.id}`;
+export function holderOf(stack: Stack, sale: Sale): Promise<number | undefined> {
+  return holderOfLane(stack, `claims.${sale.id}`);
+}
+
+/** The same for a lane of any kind. */
+export async function holderOfLane(stack: Stack, lane: string): Promise<number | undefined> {
   const owner = stack.redis
     ? await stack.redis.command(`HGET {lanes}:owners ${lane}`)
     : (await stack.sql<{ owner: string | null }[]>`select owner from lanes where lane = ${lane}`)[0]?.owner;
