@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Engine } from '@claimline/queue/engine';
-import type { JobType } from 'bullmq';
 import { awaitUntil } from '../await-until.ts';
 import type { Arena } from './arena.ts';
 import type { Fault } from './fault.ts';
@@ -16,10 +15,13 @@ const laterMs = 60_000;
 const jobsMost = 5_000;
 const changesWithinMs = 10_000;
 
+/** A state of jobs in which the operator finds some. */
+type State = 'completed' | 'failed' | 'delayed' | 'waiting' | 'active';
+
 /** What an operator does to the jobs of a state, while workers are frozen or while the lane is paused. */
 interface Action {
   call: string;
-  of: JobType;
+  of: State;
   during: 'frozen' | 'paused';
   /** How long jobs pile up or age before. */
   afterMs?: number;
@@ -115,12 +117,12 @@ async function whilePaused(bench: Bench, act: () => Promise<number>): Promise<nu
   }
 }
 
-async function idsOf({ engine, lane }: Bench, state: JobType): Promise<string[]> {
+async function idsOf({ engine, lane }: Bench, state: State): Promise<string[]> {
   const jobs = await engine.queue(lane).getJobs([state], 0, jobsMost);
   return jobs.flatMap(job => job?.id ?? []);
 }
 
-async function someJobs(bench: Bench, state: JobType): Promise<string[]> {
+async function someJobs(bench: Bench, state: State): Promise<string[]> {
   return awaitUntil(`jobs that are ${state}`, async () => {
     const ids = await idsOf(bench, state);
     return ids.length > 0 && ids;

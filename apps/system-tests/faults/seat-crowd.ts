@@ -16,6 +16,8 @@ const heldMostMs = 1_500;
 const againMs = 250;
 const decidedWithinMs = 60_000;
 
+type Reserved = { ticket: string; id?: undefined } | { ticket?: undefined; id: string };
+
 /** People who reserve crossing seats of one event while something is broken. */
 export interface SeatCrowd {
   /** The event's lane. */
@@ -57,14 +59,15 @@ export async function openSeatCrowd(arena: Arena, perSecond: number): Promise<Se
     finding(`${user} was answered ${status} ${text} to ${method} ${path}`);
   }
 
-  /** Reserves, and answers the ticket; undefined where that came to nothing. */
-  async function reserve(user: string, numbers: readonly string[]): Promise<string | undefined> {
+  /** Reserves, and answers the ticket, or the reservation of a run whose answer was lost; undefined where that came to nothing. */
+  async function reserve(user: string, numbers: readonly string[]): Promise<Reserved | undefined> {
     // With a key, so that nobody holds seats whose answer was lost.
     const answer = await ask('POST', `/api/events/${event}/reservations`, {
       json: { user_id: user, seats: numbers.map(number => ({ number })) },
       headers: { 'idempotency-key': randomUUID() },
     });
-    if (answer?.status === 202) return answer.body.ticket;
+    if (answer?.status === 202) return { ticket: answer.body.ticket! };
+    if (answer?.status === 201) return { id: String(answer.body.id) };
     if (answer?.status === 409 && answer.body.code === 'seat_taken') counts.refused += 1;
     else if (answer) wrong(user, answer);
     return undefined;
@@ -104,9 +107,9 @@ export async function openSeatCrowd(arena: Arena, perSecond: number): Promise<Se
     undecided.add(user);
     let id: string | 'lost' | undefined = 'lost';
     while (id === 'lost') {
-      const ticket = await reserve(user, numbers);
-      id = ticket && (await hear(user, ticket));
-      if (ticket && id === 'lost') lost.add(ticket);
+      const { ticket, id: known } = (await reserve(user, numbers)) ?? {};
+      id = ticket === undefined ? known : await hear(user, ticket);
+      if (ticket !== undefined && id === 'lost') lost.add(ticket);
     }
     if (isClosed) return;
     undecided.delete(user);
