@@ -10,6 +10,16 @@ process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
+let isApart = false;
+
+/**
+ * From now on children are in process groups of their own: what a terminal says to ours, such as Ctrl-C, does not
+ * reach them. Whoever calls this ends on signals by `process.exit`, so that children go with it.
+ */
+export function keepChildrenApart(): void {
+  isApart = true;
+}
+
 /** How a process ended: exactly one of the two is set. */
 export interface Exit {
   code: number | null;
@@ -48,6 +58,7 @@ export function startChild(
   const process_ = spawn(program, args, {
     cwd: repository,
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: isApart,
     ...(env && { env }),
   });
   running.add(process_);

@@ -27,7 +27,7 @@ export interface Fleet {
   crashed(): string[];
   /** Awaits that every API is healthy; gives up as soon as a process has ended. */
   healthy(): Promise<void>;
-  /** Kills whatever runs. */
+  /** Kills whatever runs; nothing can be started any more. */
   end(): Promise<void>;
 }
 
@@ -41,19 +41,26 @@ export async function startFleet(
 ): Promise<Fleet> {
   const ports = await freePorts(count.apis);
   const addresses = ports.map(port => `http://127.0.0.1:${port}`);
+  let hasEnded = false;
   const apis = ports.map((_, index) => newApi(index));
   const workers: Child[] = [];
   for (let index = 0; index < count.workers; index++) startWorker();
 
   function newApi(index: number): Child {
+    refuseLate();
     return startProcess(`api ${index}`, 'api', {
       ...environmentOf('api', index),
       PORT: String(ports[index]),
     });
   }
   function startWorker(): number {
+    refuseLate();
     const index = workers.length;
     return workers.push(startProcess(`worker ${index}`, 'worker', environmentOf('worker', index))) - 1;
+  }
+  /** Nobody would end what is started after the end. */
+  function refuseLate(): void {
+    if (hasEnded) throw new Error('this fleet has ended');
   }
   const all = () => [...apis, ...workers];
   const living = (some: Child[]) => some.filter(child => !child.exit);
@@ -96,6 +103,7 @@ export async function startFleet(
       await Promise.race([Promise.all(addresses.map(isHealthy)), ...ends]);
     },
     async end() {
+      hasEnded = true;
       await Promise.all(living(all()).map(child => child.signal('SIGKILL')));
     },
   };

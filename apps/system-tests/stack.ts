@@ -131,7 +131,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   } catch (error) {
     const said = fleet?.logs();
     await closeAll();
-    throw new Error(`the stack on ${engine} did not start\n${said}`, { cause: error });
+    throw new Error(`the stack on ${engine} did not start\n${said ?? ''}`, { cause: error });
   }
 }
 

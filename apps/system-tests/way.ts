@@ -1,7 +1,19 @@
 import { connect, createServer, type Socket } from 'node:net';
 
-/** What happens on a connection once a request with some text has been passed on. */
-export type Mishap = 'cut' | 'cut at the answer' | 'hold answers';
+const comesByWithinMs = 30_000;
+
+/**
+ * What happens on a connection when a request with some text comes by: it is passed on and the connection cut at once,
+ * or when the answer comes, which nobody hears; or what comes from then on is kept back until `release`, the
+ * request itself first or its answer first.
+ */
+export type Mishap = 'cut' | 'cut at the answer' | 'hold' | 'hold the answer';
+
+/** The connection on which a mishap has happened. */
+export interface Caught {
+  /** Whether it is gone: cut, or its client has ended. */
+  isGone(): boolean;
+}
 
 /** A way to a store that can be slow, be held up, or break: a TCP proxy in this process. */
 export interface Way {
@@ -13,16 +25,22 @@ export interface Way {
   /** Lets everything pass again, and what was kept back first. */
   release(): void;
   /**
-   * Waits for the next request that carries all of `texts` and passes it on. Then its connection is cut at once, or
-   * when the answer comes, which nobody hears; or the answers of every connection are kept back until
-   * `release`. Resolves when that has happened: for `hold answers` when there is one to keep back.
+   * Has the mishap happen on the connection of the next request that carries all of `texts`, and resolves when it
+   * has: where it is about the answer, when that has come. Rejects when nothing came by within 30 s.
    */
-  afterRequest(texts: string[], mishap: Mishap): Promise<void>;
+  afterRequest(texts: string[], mishap: Mishap): Promise<Caught>;
   end(): Promise<void>;
 }
 
-type Pair = { client: Socket; store: Socket; toStore: Buffer[]; toClient: Buffer[]; isDoomed: boolean };
-type Trap = { texts: string[]; mishap: Mishap; done: () => void };
+type Pair = {
+  client: Socket;
+  store: Socket;
+  toStore: Buffer[];
+  toClient: Buffer[];
+  mishap?: Mishap;
+  onAnswer?: () => void;
+};
+type Trap = { texts: string[]; mishap: Mishap; caught: (pair: Pair) => void };
 
 /**
  * Opens a way to the store at `url`. With `delayMs`, what the store says (notifications too) arrives that
@@ -32,14 +50,12 @@ export async function openWay(url: string, { delayMs = 0 } = {}): Promise<Way> {
   const near = new URL(url);
   const pairs = new Set<Pair>();
   let holdsRequests = false;
-  let holdsAnswers = false;
   let trap: Trap | undefined;
-  let onHeld: (() => void) | undefined;
   const delayed = { delayMs };
 
   const server = createServer(client => {
     const store = connect(Number(near.port), near.hostname);
-    const pair: Pair = { client, store, toStore: [], toClient: [], isDoomed: false };
+    const pair: Pair = { client, store, toStore: [], toClient: [] };
     pairs.add(pair);
     for (const socket of [client, store]) {
       socket.setNoDelay(true);
@@ -60,34 +76,26 @@ export async function openWay(url: string, { delayMs = 0 } = {}): Promise<Way> {
   }
 
   function onRequest(pair: Pair, bytes: Buffer): void {
-    if (holdsRequests) {
-      pair.toStore.push(bytes);
-      return;
-    }
-    if (trap?.texts.every(text => bytes.includes(text))) spring(pair, bytes, trap);
+    if (holdsRequests || pair.mishap === 'hold') pair.toStore.push(bytes);
+    else if (trap?.texts.every(text => bytes.includes(text))) spring(pair, bytes, trap);
     else pair.store.write(bytes);
   }
 
-  function spring(pair: Pair, bytes: Buffer, { mishap, done }: Trap): void {
+  function spring(pair: Pair, bytes: Buffer, { mishap, caught }: Trap): void {
     trap = undefined;
-    if (mishap === 'cut') {
-      pair.store.write(bytes, () => drop(pair));
-      done();
-      return;
-    }
-    if (mishap === 'cut at the answer') pair.isDoomed = true;
-    else holdsAnswers = true;
-    onHeld = done;
-    pair.store.write(bytes);
+    pair.mishap = mishap;
+    if (mishap === 'hold') pair.toStore.push(bytes);
+    else pair.store.write(bytes, () => mishap === 'cut' && drop(pair));
+    if (mishap === 'hold' || mishap === 'cut') caught(pair);
+    else pair.onAnswer = () => caught(pair);
   }
 
   function onAnswer(pair: Pair, bytes: Buffer): void {
-    if (pair.isDoomed) drop(pair);
-    else if (holdsAnswers) pair.toClient.push(bytes);
+    if (pair.mishap === 'cut at the answer') drop(pair);
+    else if (pair.mishap === 'hold the answer') pair.toClient.push(bytes);
     else if (pair.client.writable) pair.client.write(bytes);
-    if (!pair.isDoomed && !holdsAnswers) return;
-    onHeld?.();
-    onHeld = undefined;
+    pair.onAnswer?.();
+    delete pair.onAnswer;
   }
 
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
@@ -101,15 +109,26 @@ export async function openWay(url: string, { delayMs = 0 } = {}): Promise<Way> {
     },
     release() {
       holdsRequests = false;
-      holdsAnswers = false;
-      for (const { client, store, toStore, toClient } of pairs) {
+      for (const pair of pairs) {
+        const { client, store, toStore, toClient, mishap } = pair;
+        if (mishap === 'hold' || mishap === 'hold the answer') delete pair.mishap;
         for (const bytes of toStore.splice(0)) store.write(bytes);
         for (const bytes of toClient.splice(0)) client.write(bytes);
       }
     },
     afterRequest: (texts: string[], mishap: Mishap) =>
-      new Promise<void>(done => {
-        trap = { texts, mishap, done };
+      new Promise<Caught>((resolve, reject) => {
+        const timer = setTimeout(() => {
+          trap = undefined;
+          reject(new Error(`nothing with ${JSON.stringify(texts)} came by within ${comesByWithinMs} ms`));
+        }, comesByWithinMs);
+        trap = {
+          ...{ texts, mishap },
+          caught(pair) {
+            clearTimeout(timer);
+            resolve({ isGone: () => !pairs.has(pair) });
+          },
+        };
       }),
     end(): Promise<void> {
       for (const pair of pairs) drop(pair);

@@ -4,10 +4,16 @@ import { awaitUntil } from '../await-until.ts';
 import type { Arena } from './arena.ts';
 import type { Crowd } from './crowd.ts';
 import type { Fault } from './fault.ts';
-import { holderOf } from './holder.ts';
-import { type Sale, settledAfter } from './sale.ts';
+import { awaitHolder, holderOf } from './holder.ts';
+import { onItsWayMs, type Sale, settledAfter } from './sale.ts';
+import { newsOf, settlementOf } from './settlement.ts';
 
 const nextSettlementWithinMs = 10_000;
+/** While no lane that may be killed is open, it waits so long. */
+const nextHolderWithinMs = 30_000;
+/** A worker that is caught may have closed the lane before it is killed: then another is tried. */
+const triesMost = 20;
+const goneWithinMs = 2_000;
 const lookEveryMs = 100;
 const pauseMostMs = 400;
 
@@ -25,10 +31,16 @@ export const workerKilled: Fault = {
   async run(arena) {
     const crowd = await arena.crowd({ sales: arena.sized(2, 6, 8), hasShort: false });
     await killAtRandom(arena, crowd, arena.sized(3, 14, 180));
-    for (let round = 0; round < arena.sized(1, 3, 10); round++) {
+    const rounds = arena.sized(1, 3, 10);
+    const tries: number[] = [];
+    for (let round = 0; round < rounds; round++) {
       await killInSettlement(arena, arena.random.pick(crowd.sales));
-      if (arena.stack.redis) await killAfterCommit(arena, arena.random.pick(crowd.sales));
+      for (const moment of arena.stack.redis ? afterCommits : (['nobody heard'] as const))
+        tries.push(await killAfterCommit(arena, arena.random.pick(crowd.sales), moment));
     }
+    arena.figure(
+      `${rounds} workers killed in a settlement, ${tries.length} between its commit and the end of its job, in ${tries.reduce((sum, n) => sum + n, 0)} tries`,
+    );
     await crowd.seeOut();
   },
 };
@@ -37,18 +49,22 @@ export const workerKilled: Fault = {
 async function killAtRandom(arena: Arena, crowd: Crowd, kills: number): Promise<void> {
   const { stack, random } = arena;
   const killedAtMs = new Map<Sale, number>();
+  let lastKillMs = Date.now();
   for (let killed = 0; killed < kills || killedAtMs.size > 0; ) {
     for (const [sale, sinceMs] of killedAtMs)
       if (await hasRecovered(arena, sale, sinceMs)) killedAtMs.delete(sale);
     const sale = random.pick(crowd.sales);
     const holder = killed < kills && !killedAtMs.has(sale) ? await holderOf(stack, sale) : undefined;
     if (holder === undefined) {
+      if (Date.now() - lastKillMs > nextHolderWithinMs)
+        throw new Error(`no worker had a lane open for ${nextHolderWithinMs} ms`);
       await delay(lookEveryMs);
       continue;
     }
     killed += 1;
     arena.injected(`worker ${holder} killed`);
-    killedAtMs.set(sale, Date.now());
+    lastKillMs = Date.now();
+    killedAtMs.set(sale, lastKillMs);
     await stack.killWorker(holder, 'SIGKILL');
     stack.startWorker();
     await delay(random.between(0, pauseMostMs));
@@ -57,7 +73,7 @@ async function killAtRandom(arena: Arena, crowd: Crowd, kills: number): Promise<
 
 /** P9. */
 async function hasRecovered(arena: Arena, sale: Sale, sinceMs: number): Promise<boolean> {
-  const at = await settledAfter(arena.stack, sale, sinceMs);
+  const at = await settledAfter(arena.stack, sale, sinceMs + onItsWayMs);
   const ms = (at ?? Date.now()) - sinceMs;
   if (at === undefined && ms < nextSettlementWithinMs) return false;
   arena.recovered(ms);
@@ -73,14 +89,6 @@ async function recover(arena: Arena, sale: Sale, sinceMs: number): Promise<void>
   );
 }
 
-async function awaitHolder({ stack }: Arena, sale: Sale): Promise<number> {
-  const holder = await awaitUntil('a worker to have the lane', async () => {
-    const index = await holderOf(stack, sale);
-    return index !== undefined && [index];
-  });
-  return holder[0]!;
-}
-
 /** The worker dies while its statement waits for the coupon's row: nobody hears of the commit. */
 async function killInSettlement(arena: Arena, sale: Sale): Promise<void> {
   const { stack } = arena;
@@ -93,7 +101,7 @@ async function killInSettlement(arena: Arena, sale: Sale): Promise<void> {
       where datname = current_database() and wait_event_type = 'Lock' and query ilike '%claims%'`;
     return row!.waiting > 0;
   });
-  const holder = await awaitHolder(arena, sale);
+  const holder = await awaitHolder(stack, sale);
   arena.injected(`worker ${holder} killed in a settlement`);
   await stack.killWorker(holder, 'SIGKILL');
   stack.startWorker();
@@ -103,20 +111,50 @@ async function killInSettlement(arena: Arena, sale: Sale): Promise<void> {
   await recover(arena, sale, sinceMs);
 }
 
-/** The settlement commits, and what follows it does not reach Redis: the worker dies before its job counts as done. */
-async function killAfterCommit(arena: Arena, sale: Sale): Promise<void> {
+/** Moments between commit and the end of a job. On Redis the worker tells the gate between the two. */
+const afterCommits = ['the gate had not heard', 'the gate had heard'] as const;
+type AfterCommit = (typeof afterCommits)[number] | 'nobody heard';
+
+/**
+ * The settlement is committed, and the worker dies before its job counts as done. Answers how many tries it took: a
+ * try counts where the connection that was caught is gone with the worker that was killed.
+ */
+async function killAfterCommit(arena: Arena, sale: Sale, moment: AfterCommit): Promise<number> {
   const { stack } = arena;
-  const way = stack.ways!.workers.redis!;
-  const holder = await awaitHolder(arena, sale);
-  const heldAtMs = Date.now();
-  way.holdRequests();
-  // What was in hand commits within a moment; where nothing was, the worker just waits.
-  const commit = () => settledAfter(stack, sale, heldAtMs);
-  await awaitUntil('a commit', commit, 1_000).catch(() => {});
-  arena.injected(`worker ${holder} killed between commit and the end of its job`);
+  for (let tries = 1; tries <= triesMost; tries++) {
+    const { way, caught } = await catchAfterCommit(arena, sale, moment);
+    try {
+      const holder = caught && (await holderOf(stack, sale));
+      if (!caught || holder === undefined) continue;
+      const sinceMs = Date.now();
+      await stack.killWorker(holder, 'SIGKILL');
+      stack.startWorker();
+      const isHit = await awaitUntil('its connection to be gone', caught.isGone, goneWithinMs).catch(
+        () => false,
+      );
+      way.release();
+      const where = isHit ? `after its commit, when ${moment}` : 'which another lane had caught';
+      arena.injected(`worker ${holder} killed ${where}`);
+      await recover(arena, sale, sinceMs);
+      if (isHit) return tries;
+    } finally {
+      way.release();
+    }
+  }
+  throw new Error(`no worker was killed after its commit in ${triesMost} tries`);
+}
+
+/** Holds up the worker that settles for the sale at that moment; `caught` is undefined where nothing had been committed. */
+async function catchAfterCommit({ stack }: Arena, sale: Sale, moment: AfterCommit) {
+  const { postgres, redis } = stack.ways!.workers;
+  const way = moment === 'nobody heard' ? postgres : redis!;
+  const texts = way === postgres ? settlementOf(sale) : newsOf(sale);
   const sinceMs = Date.now();
-  await stack.killWorker(holder, 'SIGKILL');
-  stack.startWorker();
-  way.release();
-  await recover(arena, sale, sinceMs);
+  const caught = await way.afterRequest(
+    texts,
+    moment === 'the gate had not heard' ? 'hold' : 'hold the answer',
+  );
+  const committed = () => settledAfter(stack, sale, sinceMs);
+  const isCommitted = await awaitUntil('the commit', committed, goneWithinMs).catch(() => undefined);
+  return { way, caught: isCommitted === undefined ? undefined : caught };
 }

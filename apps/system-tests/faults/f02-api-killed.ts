@@ -34,7 +34,7 @@ export const apiKilled: Fault = {
 async function killBetween(arena: Arena, sale: Sale, index: number): Promise<void> {
   const { stack } = arena;
   const way = stack.ways!.apis[index]!.redis!;
-  await way.afterRequest([`{claims.${sale.id}}`, admission], 'hold answers');
+  await way.afterRequest([`{claims.${sale.id}}`, admission], 'hold the answer');
   arena.injected(`API ${index} killed between admission and queue`);
   await stack.killApi(index);
   way.release();

@@ -1,9 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Fault } from './fault.ts';
+import { ticket } from './settlement.ts';
 
 const pauseMostMs = 300;
-/** Every ticket begins so, and of what a worker sends to Postgres only settlements carry tickets. */
-const ticket = 'tkt_';
 
 /** The connection breaks right after a settlement was sent, or when its answer comes: the worker cannot know. */
 export const connectionCut: Fault = {

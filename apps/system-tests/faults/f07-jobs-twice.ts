@@ -6,38 +6,64 @@ import { withOwnEngine } from './own-engine.ts';
 import type { Sale } from './sale.ts';
 
 const jobsMost = 1_000;
+/** About as many as an API adds at once under this load, and more. */
+const claimsOfJob = 10;
 const standingMs = 1_000;
 const runningMs = 700;
 
-/** Every job of a sale is delivered again, those that wait and those that are done, in shuffled order. */
+type DecidedClaim = [ticket: string, user: string, line: number];
+
+/** Every claim of a sale is delivered again, those that wait and those that are decided, in shuffled order. */
 export const jobsTwice: Fault = {
   id: 'F7',
-  title: 'every job delivered twice, in shuffled order',
+  title: 'every claim delivered twice, in shuffled order',
   async run(arena) {
     const { stack, sized } = arena;
     const crowd = await arena.crowd({ hasShort: false, sales: 2 });
+    const done = new Map<Sale, Set<string>>(crowd.sales.map(sale => [sale, new Set()]));
+    let delivered = 0;
     await withOwnEngine(stack, async engine => {
       for (let round = 0; round < sized(2, 5, 20); round++)
         for (const sale of crowd.sales) {
-          const count = await stack.whileWorkersStand(() => addAgain(arena, engine, sale, round));
-          arena.injected(`${count} jobs again`);
+          const count = await stack.whileWorkersStand(() =>
+            addAgain(arena, engine, { sale, round, done: done.get(sale)! }),
+          );
+          delivered += count;
+          arena.injected(`${count} claims again`);
           const sinceMs = Date.now();
           await delay(runningMs);
           await crowd.recovers(sinceMs, sale);
         }
     });
+    arena.figure(`${delivered} claims delivered again, in other jobs`);
     await crowd.seeOut();
   },
 };
 
-/** Adds the jobs of a sale under other ids, once some have piled up; answers how many. */
-async function addAgain({ random }: Arena, engine: Engine, sale: Sale, round: number): Promise<number> {
+/**
+ * Adds the claims of a sale in other jobs, once some have piled up; answers how many. Those that wait are in the queue,
+ * and those that were decided since the last time in the tables: few of their jobs are kept.
+ * @param done tickets that were decided and delivered again before
+ */
+async function addAgain(
+  { stack, random }: Arena,
+  engine: Engine,
+  { sale, round, done }: { sale: Sale; round: number; done: Set<string> },
+): Promise<number> {
   await delay(standingMs);
   const lane = `claims.${sale.id}`;
   const { jobs } = await engine.listUndecided(lane, jobsMost);
-  const done = await engine.queue(lane).getJobs(['completed'], 0, jobsMost);
-  const again = random.shuffled([...jobs, ...done.map(job => job.data)]);
-  for (const [index, data] of again.entries())
+  const waiting = jobs as { claims: unknown[] }[];
+  const rows = await stack.sql<{ ticket: string; user: string; line: number }[]>`
+    select ticket, user_id as user, sequence::int as line from claims where coupon_name = ${sale.name}
+    union all select ticket, user_id, 0 from refusals where coupon_name = ${sale.name}`;
+  const decided = rows.filter(({ ticket }) => !done.has(ticket));
+  for (const { ticket } of decided) done.add(ticket);
+  const claims = random.shuffled(decided.map(({ ticket, user, line }): DecidedClaim => [ticket, user, line]));
+  const again: unknown[] = [...waiting];
+  for (let from = 0; from < claims.length; from += claimsOfJob)
+    again.push({ coupon: sale.id, name: sale.name, claims: claims.slice(from, from + claimsOfJob) });
+  for (const [index, data] of random.shuffled(again).entries())
     await engine.add(lane, { id: `again-${round}-${index}`, name: sale.name, data });
-  return again.length;
+  return claims.length + waiting.reduce((sum, job) => sum + job.claims.length, 0);
 }

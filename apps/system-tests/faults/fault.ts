@@ -16,6 +16,15 @@ export interface Fault {
   run(arena: Arena): Promise<void>;
 }
 
+/** How a fault is run. */
+export interface Run {
+  engine: Engine;
+  size: Size;
+  seed: number;
+  /** Shows progress. */
+  say: (line: string) => void;
+}
+
 /** What came of a fault. It held when there are no findings. */
 export interface Row {
   id: string;

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { keepChildrenApart } from '../child.ts';
 import type { Engine } from '../stack.ts';
 import type { Fault, Row, Size } from './fault.ts';
 import { matrix } from './matrix.ts';
@@ -14,12 +15,13 @@ import { openStacks, type Stacks } from './stacks.ts';
  *
  * Breaks a real system under load, one fault after another, and prints a row for each: status 1 when a
  * promise was broken. --short is what CI runs, --full all of it. A seed replays the schedule of a fault, not
- * the timing of the machine. --soak goes on with new seeds until Ctrl-C, --minutes until then.
+ * the timing of the machine. --soak goes on with new seeds until Ctrl-C, --minutes until then, each at the end of a
+ * fault. A second Ctrl-C does not wait for that.
  */
 
 const seedMost = 1_000_000_000;
 
-type Options = { faults: Fault[]; engine: Engine; size: Size; seed: number; json?: string; untilMs: number };
+type Options = { faults: Fault[]; engine: Engine; size: Size; seed: number; json?: string; untilMs?: number };
 
 function parseOptions(): Options {
   const { values } = parseArgs({
@@ -39,15 +41,16 @@ function parseOptions(): Options {
   const seed = values.seed === undefined ? randomInt(seedMost) : Number(values.seed);
   if (!Number.isInteger(seed) || seed < 0 || seed > seedMost)
     throw new Error(`--seed is a whole number from 0 to ${seedMost}`);
-  const minutes = Number(values.minutes ?? (values.soak ? Number.POSITIVE_INFINITY : 0));
-  if (!(minutes >= 0)) throw new Error('--minutes is a number');
+  const minutes = Number(values.minutes ?? Number.POSITIVE_INFINITY);
+  if (!(minutes > 0)) throw new Error('--minutes is a number above 0');
+  const isOnce = !values.soak && values.minutes === undefined;
   return {
     faults: chooseFaults(engine, values.only),
     engine,
     size: values.full ? 'full' : values.short ? 'short' : 'usual',
     seed,
     ...(values.json !== undefined && { json: values.json }),
-    untilMs: performance.now() + minutes * 60_000,
+    ...(!isOnce && { untilMs: performance.now() + minutes * 60_000 }),
   };
 }
 
@@ -65,7 +68,7 @@ function chooseFaults(engine: Engine, only: string | undefined): Fault[] {
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
 async function runMatrix(
-  { faults, engine, size, json, ...options }: Options,
+  { faults, engine, size, json, untilMs, ...options }: Options,
   stacks: Stacks,
 ): Promise<Row[]> {
   const rows: Row[] = [];
@@ -76,20 +79,22 @@ async function runMatrix(
       rows.push(row);
       say(reportOf([row]));
       if (json !== undefined) writeFileSync(json, `${JSON.stringify(rows, null, 2)}\n`);
-      if (isOver) return rows;
+      if (isOver || performance.now() >= (untilMs ?? Number.POSITIVE_INFINITY)) return rows;
     }
-    if (performance.now() >= options.untilMs) return rows;
+    if (untilMs === undefined) return rows;
   }
 }
 
 const stacks = openStacks();
 let isOver = false;
-// The first Ctrl-C lets the fault of the moment end, the second does not.
+// The first Ctrl-C lets the fault of the moment end, the second does not. Both are for this process alone.
+keepChildrenApart();
 process.on('SIGINT', () => {
   if (isOver) process.exit(1);
   isOver = true;
+  say('the last fault; Ctrl-C again to end now');
 });
-process.on('SIGTERM', () => process.exit(1));
+for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1));
 try {
   const rows = await runMatrix(parseOptions(), stacks);
   process.stdout.write(`\n${reportOf(rows)}\n`);
@@ -98,5 +103,8 @@ try {
   say(error instanceof Error ? error.message : String(error));
   process.exitCode = 1;
 } finally {
-  await stacks.stop();
+  await stacks.stop().catch(error => {
+    say(String(error));
+    process.exitCode = 1;
+  });
 }

@@ -13,6 +13,7 @@ import { wrongClocks } from './f12-wrong-clocks.ts';
 import { operatorMeddles } from './f13-operator-meddles.ts';
 import { oneAfterAnother } from './f15-one-after-another.ts';
 import { toldThroughKills } from './f16-told-through-kills.ts';
+import { seatsUnderFaults } from './f17-seats-under-faults.ts';
 import type { Fault } from './fault.ts';
 
 /** Every fault; those that share a stack stand together. */
@@ -28,6 +29,7 @@ export const matrix: readonly Fault[] = [
   rollingRestart,
   operatorMeddles,
   oneAfterAnother,
+  seatsUnderFaults,
   overload,
   wrongClocks,
   rudeReceivers,

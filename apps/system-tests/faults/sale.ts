@@ -5,7 +5,7 @@ import type { Arena } from './arena.ts';
 
 const settledWithinMs = 60_000;
 /** A statement that was sent before a kill or a heal may begin after it. */
-const onItsWayMs = 100;
+export const onItsWayMs = 100;
 const settlementsSearched = 5_000;
 let salesOpened = 0;
 

@@ -5,7 +5,8 @@ import { matrix } from './matrix.ts';
 import { runFault } from './run-fault.ts';
 import { openStacks } from './stacks.ts';
 
-const slowMs = 240_000;
+/** Longer than a fault, its stack and its crowd may take before that is a finding. */
+const slowMs = 420_000;
 /** Always the same schedule; what differs from run to run is the timing of the machine. */
 const seed = 20_261_120;
 
