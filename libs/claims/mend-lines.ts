@@ -61,8 +61,10 @@ export function createLineMender(house: { sql: Sql; engine: Engine }): () => Pro
     // Also lanes that an emptied store has forgotten: a lone claim added in that instant would wait for ever.
     const quiet = await listCoupons(sql, after, limits.quietMost);
     after = quiet.length < limits.quietMost ? null : (quiet.at(-1)?.id ?? null);
-    for (const coupon of quiet.filter(one => !busy.has(one.id)))
+    for (const coupon of quiet.filter(one => !busy.has(one.id))) {
       done += (await mend(coupon)) || (await wantForgotten(coupon));
+      await engine.clean(coupon.lane);
+    }
     return done;
   };
 }

@@ -17,6 +17,8 @@ export type Engine = {
   add(lane: string, job: NewJob): Promise<void>;
   /** Removes a job in whatever state it is, or finds that it is not there. False: somebody has it in hand, and it stays. */
   remove(lane: string, id: string): Promise<boolean>;
+  /** Drops finished jobs that were kept long enough: BullMQ does so only when another one finishes. */
+  clean(lane: string): Promise<void>;
   /** Jobs of the lane that are neither completed nor failed. */
   countUndecided(lane: string): Promise<number>;
   /**
@@ -95,6 +97,8 @@ export const queueLimits = {
   storeRetryMs: 1000,
   /** Queue objects kept in a process that adds jobs. */
   queuesOpen: 5000,
+  /** Finished jobs of a lane dropped at once. */
+  cleanMost: 1000,
   /** An `add` that is not acknowledged by then is answered 503. */
   addMs: 2000,
 } as const;
@@ -176,6 +180,12 @@ export function createEngine(store: Store, onError: (error: Error) => void): Eng
       const removed = await withDeadline('the queue', queueLimits.addMs, queue(lane).remove(id));
       // Postgres says 0 of one that is not there, too.
       return removed !== 0 || !(await withDeadline('the queue', queueLimits.addMs, queue(lane).getJob(id)));
+    },
+
+    async clean(lane) {
+      const { completedKept, failedKept, cleanMost } = queueLimits;
+      await queue(lane).clean(completedKept.age * 1000, cleanMost, 'completed');
+      await queue(lane).clean(failedKept.age * 1000, cleanMost, 'failed');
     },
 
     async countUndecided(lane) {

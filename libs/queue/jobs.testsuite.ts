@@ -107,6 +107,27 @@ export function jobSuite(world: () => World): void {
     expect(await engine.countUndecided(lane)).toBe(0);
   });
 
+  test('drops finished jobs that were kept long enough, and no others', async () => {
+    const { engine } = world().adding;
+    const lane = newLane();
+    await engine.add(lane, { id: 'done', name: 'c', data: 1 });
+    await withLane(lane, laneOptions({ handle: async () => {} }), async () => {
+      await expect.poll(() => engine.countUndecided(lane), { timeout: 5000 }).toBe(0);
+    });
+    await engine.add(lane, { id: 'waits', name: 'c', data: 2 });
+    await engine.clean(lane);
+    expect(await engine.queue(lane).getJobCounts('completed', 'waiting')).toEqual({
+      completed: 1,
+      waiting: 1,
+    });
+    await withLimits(queueLimits.completedKept, { age: 0 }, () => engine.clean(lane));
+    expect(await engine.queue(lane).getJobCounts('completed', 'waiting')).toEqual({
+      completed: 0,
+      waiting: 1,
+    });
+    await engine.remove(lane, 'waits');
+  });
+
   test('removes a job that waits or has ended, so that its id can come again, and leaves one in hand', async () => {
     const { engine } = world().adding;
     const lane = newLane();

@@ -8,7 +8,9 @@ import { awaitHolder, holderOf } from './holder.ts';
 import { onItsWayMs, type Sale, settledAfter } from './sale.ts';
 import { newsOf, settlementOf } from './settlement.ts';
 
+/** P9. Not judged in the short form: the tests run it beside others, which on two cores has made it 10.5 s. */
 const nextSettlementWithinMs = 10_000;
+const nextSettlementBesideOthersMs = 30_000;
 /** While no lane that may be killed is open, it waits so long. */
 const nextHolderWithinMs = 30_000;
 /** A worker that is caught may have closed the lane before it is killed: then another is tried. */
@@ -75,9 +77,10 @@ async function killAtRandom(arena: Arena, crowd: Crowd, kills: number): Promise<
 async function hasRecovered(arena: Arena, sale: Sale, sinceMs: number): Promise<boolean> {
   const at = await settledAfter(arena.stack, sale, sinceMs + onItsWayMs);
   const ms = (at ?? Date.now()) - sinceMs;
-  if (at === undefined && ms < nextSettlementWithinMs) return false;
+  const withinMs = arena.sized(nextSettlementBesideOthersMs, nextSettlementWithinMs, nextSettlementWithinMs);
+  if (at === undefined && ms < withinMs) return false;
   arena.recovered(ms);
-  if (ms >= nextSettlementWithinMs) arena.finding(`"${sale.name}" settled nothing for ${ms} ms after a kill`);
+  if (ms >= withinMs) arena.finding(`"${sale.name}" settled nothing for ${ms} ms after a kill`);
   return true;
 }
 
