@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { ConfigError, parseSettings } from '@claimline/kernel/config';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { envExample, printConfig, settings } from './config.ts';
+import { envExample, printConfig, readConfig, settings } from './config.ts';
 import { startProcess } from './testing.ts';
 
 let folder: string;
@@ -65,7 +65,6 @@ describe('a mistake in the environment', () => {
     ['PORT', ' 80'],
     ['PORT', '0x50'],
     ['SHUTDOWN_TIMEOUT_SECONDS', '0'],
-    ['DRAIN_SECONDS', '16'],
     ['DATABASE_CONNECTIONS', '1e2'],
     ['DATABASE_URL', 'localhost:5432'],
     ['DATABASE_URL', 'postgres'],
@@ -78,6 +77,15 @@ describe('a mistake in the environment', () => {
     const read = () => parseSettings(settings, { [name]: value });
     expect(read).toThrow(ConfigError);
     expect(read).toThrow(new RegExp(`^  ${name}: must be .+$`, 'm'));
+  });
+
+  test('a drain that leaves no time to finish is refused', () => {
+    expect(() => readConfig({ DRAIN_SECONDS: '16', SHUTDOWN_TIMEOUT_SECONDS: '30' })).toThrow(
+      'DRAIN_SECONDS: must be at most half of SHUTDOWN_TIMEOUT_SECONDS',
+    );
+    expect(readConfig({ DRAIN_SECONDS: '15', SHUTDOWN_TIMEOUT_SECONDS: '30' })).toMatchObject({
+      DRAIN_SECONDS: 15,
+    });
   });
 
   test('says which address is wanted', () => {

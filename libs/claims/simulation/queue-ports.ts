@@ -17,11 +17,14 @@ export function createQueuePorts(
       [...(queue.lanes.get(lane)?.jobs.values() ?? [])].filter(job => states.includes(job.state));
     return {
       on() {},
-      add: (name: string, data: unknown, options: { jobId: string; attempts: number }) =>
+      async waitUntilReady() {},
+      add: (name: string, data: unknown, options: { jobId: string; attempts: number; lifo?: boolean }) =>
         process.call(store, 'queue.add', () => {
-          const { jobId: id, attempts } = options;
-          if (queue.add(lane, { id, name, data, attempts })) onAdded(data);
+          const { jobId: id, attempts, lifo: isFirst = false } = options;
+          if (queue.add(lane, { id, name, data, attempts }, isFirst)) onAdded(data);
         }),
+      remove: (id: string) => process.call(store, 'queue.remove', () => queue.remove(lane, id)),
+      getJob: (id: string) => process.call(store, 'queue.get', () => queue.lanes.get(lane)?.jobs.get(id)),
       getJobCountByTypes: (...states: string[]) =>
         process.call(store, 'queue.count', () => jobsIn(states).length),
       getJobs: (states: string[], first: number, last: number) =>

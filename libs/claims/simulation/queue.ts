@@ -53,7 +53,11 @@ export function createQueueModel() {
       return () => void laneOf(name).wakes.delete(fn);
     },
     /** False when the id exists. */
-    add(name: string, { id, ...job }: Pick<Job, 'id' | 'name' | 'data' | 'attempts'>): boolean {
+    add(
+      name: string,
+      { id, ...job }: Pick<Job, 'id' | 'name' | 'data' | 'attempts'>,
+      isFirst = false,
+    ): boolean {
       const lane = laneOf(name);
       if (lane.jobs.has(id)) return false;
       const added: Job = {
@@ -61,8 +65,14 @@ export function createQueueModel() {
         ...{ state: 'wait', token: '', lockedUntilMs: 0, attemptsMade: 0, stalled: 0 },
       };
       lane.jobs.set(id, added);
-      put(lane, added);
+      put(lane, added, isFirst);
       return true;
+    },
+    /** 0 when the job is in somebody's hand, and stays. */
+    remove(name: string, id: string): 0 | 1 {
+      if (laneOf(name).jobs.get(id)?.state === 'active') return 0;
+      this.lose(name, id);
+      return 1;
     },
     take(name: string, token: string, lockMs: number): Job | undefined {
       const lane = laneOf(name);
