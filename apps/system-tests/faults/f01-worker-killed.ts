@@ -32,7 +32,7 @@ export const workerKilled: Fault = {
   }),
   async run(arena) {
     const crowd = await arena.crowd({ sales: arena.sized(2, 6, 8), hasShort: false });
-    await killAtRandom(arena, crowd, arena.sized(3, 14, 180));
+    await killAtRandom(arena, crowd, arena.sized(3, 11, 180));
     const rounds = arena.sized(1, 3, 10);
     const tries: number[] = [];
     for (let round = 0; round < rounds; round++) {

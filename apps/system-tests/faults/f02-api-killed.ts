@@ -14,14 +14,14 @@ export const apiKilled: Fault = {
   async run(arena) {
     const { stack, random, sized } = arena;
     const crowd = await arena.crowd();
-    for (let kill = 0; kill < sized(1, 3, 20); kill++) {
+    for (let kill = 0; kill < sized(1, 2, 20); kill++) {
       const index = random.pick(stack.living().apis);
       arena.injected(`API ${index} killed`);
       await stack.killApi(index);
       await stack.startApi();
       await delay(random.between(0, pauseMostMs));
     }
-    for (let kill = 0; kill < sized(2, 4, 20); kill++) {
+    for (let kill = 0; kill < sized(2, 3, 20); kill++) {
       await killBetween(arena, crowd.sales[0]!, random.pick(stack.living().apis));
       await delay(random.between(0, pauseMostMs));
     }

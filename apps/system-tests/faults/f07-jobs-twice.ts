@@ -23,7 +23,7 @@ export const jobsTwice: Fault = {
     const done = new Map<Sale, Set<string>>(crowd.sales.map(sale => [sale, new Set()]));
     let delivered = 0;
     await withOwnEngine(stack, async engine => {
-      for (let round = 0; round < sized(2, 5, 20); round++)
+      for (let round = 0; round < sized(2, 3, 20); round++)
         for (const sale of crowd.sales) {
           const count = await stack.whileWorkersStand(() =>
             addAgain(arena, engine, { sale, round, done: done.get(sale)! }),

@@ -19,7 +19,7 @@ export const seatsUnderFaults: Fault = {
     const crowd = await arena.crowd({ hasShort: false, perSecond: claimsPerSecond });
     const visitors = await openSeatCrowd(arena, seatsPerSecond);
     try {
-      for (let round = 0; round < sized(1, 3, 12); round++)
+      for (let round = 0; round < sized(1, 2, 12); round++)
         for (const [what, strike] of random.shuffled(Object.entries(strikes))) {
           await delay(random.between(pauseMs.least, pauseMs.most));
           arena.injected(what);
