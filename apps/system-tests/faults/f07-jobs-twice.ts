@@ -11,7 +11,9 @@ const claimsOfJob = 10;
 const standingMs = 1_000;
 const runningMs = 700;
 
-type DecidedClaim = [ticket: string, user: string, line: number];
+type JobClaim = [ticket: string, user: string, line: number];
+/** Tickets that were delivered again, while they waited and when they were decided. */
+type Delivered = { waiting: Set<string>; decided: Set<string> };
 
 /** Every claim of a sale is delivered again, those that wait and those that are decided, in shuffled order. */
 export const jobsTwice: Fault = {
@@ -20,7 +22,9 @@ export const jobsTwice: Fault = {
   async run(arena) {
     const { stack, sized } = arena;
     const crowd = await arena.crowd({ hasShort: false, sales: 2 });
-    const done = new Map<Sale, Set<string>>(crowd.sales.map(sale => [sale, new Set()]));
+    const done = new Map<Sale, Delivered>(
+      crowd.sales.map(sale => [sale, { waiting: new Set(), decided: new Set() }]),
+    );
     let delivered = 0;
     await withOwnEngine(stack, async engine => {
       for (let round = 0; round < sized(2, 3, 20); round++)
@@ -43,23 +47,26 @@ export const jobsTwice: Fault = {
 /**
  * Adds the claims of a sale in other jobs, once some have piled up; answers how many. Those that wait are in the queue,
  * and those that were decided since the last time in the tables: few of their jobs are kept.
- * @param done tickets that were decided and delivered again before
+ * Each once: who repeats repetitions has a line that doubles with every round.
  */
 async function addAgain(
   { stack, random }: Arena,
   engine: Engine,
-  { sale, round, done }: { sale: Sale; round: number; done: Set<string> },
+  { sale, round, done }: { sale: Sale; round: number; done: Delivered },
 ): Promise<number> {
   await delay(standingMs);
   const lane = `claims.${sale.id}`;
   const { jobs } = await engine.listUndecided(lane, jobsMost);
-  const waiting = jobs as { claims: unknown[] }[];
+  const waiting = (jobs as { claims: JobClaim[] }[]).filter(job =>
+    job.claims.some(([ticket]) => !done.waiting.has(ticket)),
+  );
+  for (const [ticket] of waiting.flatMap(job => job.claims)) done.waiting.add(ticket);
   const rows = await stack.sql<{ ticket: string; user: string; line: number }[]>`
     select ticket, user_id as user, sequence::int as line from claims where coupon_name = ${sale.name}
     union all select ticket, user_id, 0 from refusals where coupon_name = ${sale.name}`;
-  const decided = rows.filter(({ ticket }) => !done.has(ticket));
-  for (const { ticket } of decided) done.add(ticket);
-  const claims = random.shuffled(decided.map(({ ticket, user, line }): DecidedClaim => [ticket, user, line]));
+  const decided = rows.filter(({ ticket }) => !done.decided.has(ticket));
+  for (const { ticket } of decided) done.decided.add(ticket);
+  const claims = random.shuffled(decided.map(({ ticket, user, line }): JobClaim => [ticket, user, line]));
   const again: unknown[] = [...waiting];
   for (let from = 0; from < claims.length; from += claimsOfJob)
     again.push({ coupon: sale.id, name: sale.name, claims: claims.slice(from, from + claimsOfJob) });
