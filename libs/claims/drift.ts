@@ -123,13 +123,9 @@ async function findIdleJobs({ engine }: Stores, { lane, state }: Visited, add: A
 async function lookAtJobs({ engine, sql, probe }: Stores, { id, lane }: Visited, add: Add) {
   const { jobs } = await engine.listUndecided(lane, limits.jobsMost);
   const claims = claimsOf(jobs, id);
-  const placeless = new Set(
-    await probe?.placeless(
-      id,
-      claims.map(one => one.ticket),
-    ),
-  );
-  const decided = await decidedAmong(sql, claims);
+  const tickets = claims.map(one => one.ticket);
+  const placeless = new Set(await probe?.placeless(id, tickets));
+  const decided = await decidedAmong(sql, tickets);
   for (const one of claims) {
     if (decided.has(one.ticket)) add('jobs-are-undecided', one.ticket, one, true);
     else if (placeless.has(one.ticket)) add('jobs-have-a-place', one.ticket, one, true);

@@ -185,7 +185,6 @@ export function mountClaiming(
       // A first run that does not wait is told of its place, also where the outcome was as quick as the answer.
       const asksForOutcome = waitS !== null || (run !== undefined && run.number > 1);
       if (!state.decided || !asksForOutcome) return replyQueued(c, state, boarded.joined, applied);
-      if (state.decided.status === 'failed') return replyProblem(c, failedProblem(state.ticket));
       return reply(c, 200, viewTicket(state).body, {
         ...applied,
         'Content-Location': `/api/tickets/${state.ticket}`,

@@ -10,11 +10,11 @@ import { createGate } from './create-gate.ts';
 import { createGrant } from './grant.ts';
 import { type Callbacks, mountClaiming } from './http-claim.ts';
 import { mountLists } from './http-lists.ts';
-import { createLoadGate } from './load-gate.ts';
+import { createLoadGate, decidedAmong } from './load-gate.ts';
 import { mendLine } from './mend-line.ts';
 import { openOutcomes } from './outcomes.ts';
 import { createLineReader } from './read-line.ts';
-import { createTicketReader, findDecided } from './read-ticket.ts';
+import { createTicketReader } from './read-ticket.ts';
 import { createTicketSource } from './ticket-view.ts';
 import { createTrains } from './train.ts';
 
@@ -46,7 +46,7 @@ export async function mountClaims(
   const loadGate = createLoadGate({ sql, gate, engine });
   const outcomes = await openOutcomes({
     ...{ changes, gate, tickets },
-    findDecided: some => findDecided(sql, some),
+    findDecided: some => decidedAmong(sql, some),
   });
   const reader = createTicketReader({ sql, gate, engine, tickets, outcomes });
   const trains = createTrains({ directory, changes, gate, loadGate, engine, tickets, waitMostMs });

@@ -24,7 +24,10 @@ export function createLoadGate({ sql, gate, engine }: { sql: Sql; gate: Gate; en
 
   async function load(coupon: CouponFacts) {
     const { inLine } = gate.isShared ? { inLine: [] } : await listInLine(engine, coupon.id);
-    const decided = await decidedAmong(sql, inLine);
+    const decided = await decidedAmong(
+      sql,
+      inLine.map(one => one.ticket),
+    );
     const open = inLine.filter(one => !decided.has(one.ticket));
     await gate.load(coupon, holders(sql, coupon.name), open);
   }
@@ -58,15 +61,15 @@ export function claimsOf(jobs: unknown[], couponId: string): InLine[] {
     .map(([ticket, userId, line]) => ({ ticket, userId, line }));
 }
 
-/** Which of them have an outcome or failed. Jobs that a lane is completing right now hold claims that have. */
-export async function decidedAmong(sql: Sql, inLine: InLine[]): Promise<Set<string>> {
+/** Which of these tickets have an outcome or failed. Jobs that a lane is completing right now hold claims that have. */
+export async function decidedAmong(sql: Sql, tickets: string[]): Promise<Set<string>> {
   const decided = new Set<string>();
-  for (let from = 0; from < inLine.length; from += limits.page) {
-    const tickets = inLine.slice(from, from + limits.page).map(one => one.ticket);
+  for (let from = 0; from < tickets.length; from += limits.page) {
+    const some = tickets.slice(from, from + limits.page);
     const rows = await sql<{ ticket: string }[]>`
-      select ticket from claims where ticket = any(${tickets})
+      select ticket from claims where ticket = any(${some})
       union all
-      select ticket from refusals where ticket = any(${tickets})`;
+      select ticket from refusals where ticket = any(${some})`;
     for (const row of rows) decided.add(row.ticket);
   }
   return decided;

@@ -44,7 +44,10 @@ export async function findLostPlaces(
   // First the queue, then the tables: who has left the queue by then is decided.
   const { inLine, isComplete } = await listInLine(engine, couponId);
   const queued = new Set(inLine.map(one => one.ticket));
-  const decided = await decidedAmong(sql, suspects);
+  const decided = await decidedAmong(
+    sql,
+    suspects.map(one => one.ticket),
+  );
   const canTell = isComplete || gate.isShared;
   return {
     decided: suspects.filter(one => decided.has(one.ticket)),

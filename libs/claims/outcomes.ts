@@ -52,7 +52,7 @@ export async function openOutcomes({
   changes: Changes;
   gate: Gate;
   tickets: Tickets;
-  findDecided: (tickets: string[]) => Promise<string[]>;
+  findDecided: (tickets: string[]) => Promise<Iterable<string>>;
 }): Promise<Outcomes> {
   const kept = new LRUCache<string, Heard>({ max: outcomesLimits.ticketsMost });
   const waiters = createWaiters();

@@ -162,15 +162,6 @@ async function selectDecided(sql: Sql, ticket: string): Promise<Decision | undef
   return { ...base, status: 'refused', reason: row.reason as Reason, heldTicket: null };
 }
 
-/** Which of these tickets have an outcome. */
-export async function findDecided(sql: Sql, tickets: string[]): Promise<string[]> {
-  const rows = await sql<{ ticket: string }[]>`
-    select ticket from claims where ticket = any (${tickets})
-    union all
-    select ticket from refusals where ticket = any (${tickets})`;
-  return rows.map(({ ticket }) => ticket);
-}
-
 /** The codes of these claims, in their order. */
 async function selectCodes(sql: Sql, claimIds: number[]): Promise<(string | undefined)[]> {
   const rows = await sql<{ claim_id: number; code: string }[]>`

@@ -9,9 +9,9 @@ import { createClaimVerb } from './claim.ts';
 import { createGate } from './create-gate.ts';
 import type { Gate } from './gate.ts';
 import { openLane } from './lane.ts';
-import { createLoadGate } from './load-gate.ts';
+import { createLoadGate, decidedAmong } from './load-gate.ts';
 import { openOutcomes } from './outcomes.ts';
-import { createTicketReader, findDecided } from './read-ticket.ts';
+import { createTicketReader } from './read-ticket.ts';
 import { createTrains } from './train.ts';
 
 /** The longest wait for an outcome. */
@@ -52,7 +52,7 @@ export async function openHouse(
   const directory = await openDirectory(sql, changes);
   const outcomes = await openOutcomes({
     ...{ changes, gate, tickets },
-    findDecided: some => findDecided(sql, some),
+    findDecided: some => decidedAmong(sql, some),
   });
   const reader = createTicketReader({ sql, gate, engine, tickets, outcomes });
 

@@ -18,7 +18,7 @@ export type Waiters = {
    *
    * @param findDecided answers which of these tickets are decided
    */
-  wakeDecided(findDecided: (tickets: string[]) => Promise<string[]>): Promise<void>;
+  wakeDecided(findDecided: (tickets: string[]) => Promise<Iterable<string>>): Promise<void>;
   /** Lets everybody go who waits, now and later: the process is stopping. */
   release(): void;
 };
