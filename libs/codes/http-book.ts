@@ -124,7 +124,7 @@ function mountUploading(router: Router, { sql }: { sql: Sql }) {
             skipped: z.int(),
             duplicates: z
               .array(z.string())
-              .describe(`The first $uploadLimits.duplicatesMostthat were skipped.`),
+              .describe(`The first ${uploadLimits.duplicatesMost} that were skipped.`),
           }),
         },
       },
