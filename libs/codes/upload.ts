@@ -1,4 +1,5 @@
 import type { Sql } from '@claimline/db/pool';
+import { isPathStep } from '@claimline/http/fields';
 import { AppError, type FieldError } from '@claimline/kernel/error';
 import { codeLimits, toStored } from './code.ts';
 import { storeCodes, storeLimits, tidyCodes } from './store.ts';
@@ -14,9 +15,6 @@ export const uploadLimits = {
 
 const BEYOND = `is beyond the ${uploadLimits.codesMost} codes of one upload`;
 const NO_CODE = `must be 1 to ${codeLimits.lengthMost} printable ASCII characters without spaces`;
-
-/** Steps of a path and no names in it: every client resolves them away, so such a code could not be addressed. */
-const PATH_STEP = /^\.\.?$/;
 
 /** A code as it was given, and where: `codes.3`, `line 4`. With a fault that is known already, what is given is no code. */
 export type GivenCode = { text: string; place: string; fault?: string };
@@ -104,7 +102,7 @@ function faultOf({ text, fault }: GivenCode): string | null {
   if (fault !== undefined) return fault;
   const code = toStored(text);
   if (code === null) return NO_CODE;
-  return PATH_STEP.test(code) ? 'must not be . or ..' : null;
+  return isPathStep(code) ? 'must not be . or ..' : null;
 }
 
 function refuse(errors: FieldError[]): AppError {

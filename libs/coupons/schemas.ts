@@ -1,5 +1,6 @@
 import {
   fieldLimits,
+  isPathStep,
   isStorable,
   metadata,
   requiredInteger,
@@ -12,9 +13,6 @@ import { couponStatuses } from './facts.ts';
 
 /** What `ends_at` is told where it is not. */
 export const WINDOW_ORDER = 'must be after starts_at';
-
-/** Steps of a path and no names in it: every client resolves them away, so a coupon called so could not be addressed. */
-const PATH_STEP = /^\.\.?$/;
 
 /** A coupon's name in an address: what could not be a name is a coupon that does not exist. */
 export const nameParams = z.object({
@@ -57,7 +55,7 @@ const optional = {
 
 export const newCouponSchema = z
   .strictObject({
-    name: requiredText().refine(name => !PATH_STEP.test(name), 'must not be . or ..'),
+    name: requiredText().refine(name => !isPathStep(name), 'must not be . or ..'),
     amount: requiredInteger(1),
     starts_at: time().nullish(),
     ends_at: time().nullish(),

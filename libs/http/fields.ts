@@ -50,6 +50,11 @@ function isWithinYears(text: string): boolean {
   return Number.isNaN(ms) || (ms >= fieldLimits.timeLeast && ms <= fieldLimits.timeMost);
 }
 
+/** Whether a text is a step of a path and no name in it: every client resolves it away, so nothing called so could be addressed. */
+export function isPathStep(text: string): boolean {
+  return text === '.' || text === '..';
+}
+
 /** Any JSON object, for a caller's own notes; at most 4,096 characters as JSON. Its depth is the body's (body.ts). */
 export function metadata() {
   return z.record(z.string(), z.unknown(), { error: typeOrMissing }).superRefine((value, context) => {
