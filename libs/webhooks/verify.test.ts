@@ -87,7 +87,7 @@ test.each(['resend', 'recover'])('to %s what is being pruned leaves nothing behi
     expect(outcome).toMatchObject(
       way === 'resend'
         ? { status: 'rejected', reason: { problem: { code: 'message_not_found' } } }
-        : { status: 'fulfilled', value: 0 },
+        : { status: 'fulfilled', value: { recovered: 0 } },
     );
   } finally {
     await closePool(patient);
