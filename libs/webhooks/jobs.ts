@@ -1,2 +1,3 @@
 export { pruneMessages } from './prune.ts';
+export { pruneLanes } from './prune-lanes.ts';
 export { startDeliveries } from './start-deliveries.ts';
