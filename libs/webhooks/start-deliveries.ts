@@ -70,6 +70,7 @@ export async function startDeliveries(house: {
   const seal = await readSeal(sql, house.secretKeys);
   await renewSecrets(sql, seal);
   await prepareCallbackSecrets(sql, seal);
+    schedule: settings.schedule,
   const attempts = createAttempts({
     sql,
     disableAfterS: settings.disableAfterS,
