@@ -5,7 +5,6 @@ import type { Engine, OpenLane } from '@claimline/queue/engine';
 import { metrics } from '@claimline/telemetry/metrics';
 import type { AllowList } from './allow-list.ts';
 import { createAttempts } from './attempts.ts';
-import { prepareCallbackSecrets } from './callback-secret.ts';
 import { type DeliveryResult, deliver } from './deliver.ts';
 import { openDeliveryLane } from './delivery-lane.ts';
 import type { Schedule } from './judge.ts';
@@ -68,11 +67,10 @@ export async function startDeliveries(house: {
   const { signal } = stopping;
   const sender = createSender({ allow: house.allow, totalMs: settings.totalMs });
   const seal = await readSeal(sql, house.secretKeys);
-  await renewSecrets(sql, seal);
-  await prepareCallbackSecrets(sql, seal);
-    schedule: settings.schedule,
+  await renewSecrets(sql, house.secretKeys);
   const attempts = createAttempts({
     sql,
+    schedule: settings.schedule,
     disableAfterS: settings.disableAfterS,
     signal,
     onDisabled(endpointId, reason) {
@@ -92,14 +90,14 @@ export async function startDeliveries(house: {
     for (const lane of lanes) wanted?.add(lane);
     due.wake();
   };
+  const relay = createRounds(() => relayOutbox(sql, { onLanes: wake, signal }), onError);
   // Rounds of their own: an endpoint may leave a million deliveries to end, and the others do not wait for that.
   const endings = createRounds(() => exhaustDisabled(sql, signal), onError);
-  const relay = createRounds(() => relayOutbox(sql, { onLanes: wake, signal }), onError);
   const timer = setInterval(() => {
     wanted = null;
     due.wake();
-    endings.wake();
     relay.wake();
+    endings.wake();
   }, deliveriesLimits.sweepMs);
   await changes.on(OUTBOX_CHANNEL, relay.wake);
   relay.wake();
