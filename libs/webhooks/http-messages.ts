@@ -33,7 +33,7 @@ function mountFeed(router: Router, sql: Sql) {
       tag: 'Webhooks',
       summary: 'The feed of messages, oldest first',
       description:
-        'For whoever would rather ask than be told: keep `cursor` and ask again with it. Messages appear in the order of the feed and none behind one that was read. With `type` or `coupon` an answer looks at a part of the feed only: it may have few messages, or none, and a `next_cursor` to go on with. They are kept from the first endpoint on, enabled or not, for WEBHOOK_MESSAGES_KEPT_DAYS.',
+        'For whoever would rather ask than be told: keep `cursor` and ask again with it. Messages appear in the order of the feed and none behind one that was read. With `type` or `coupon` an answer looks at a part of the feed only, and where there are many receivers a page is shorter: it may have few messages, or none, and a `next_cursor` to go on with. With `status` the cursor is for the pages of one reading: messages are exhausted in any order, so begin anew for those that have been since. They are kept from the first endpoint on, enabled or not, for WEBHOOK_MESSAGES_KEPT_DAYS.',
       access: 'keyed',
       query: z.object({
         ...pageQuery,
