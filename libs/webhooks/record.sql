@@ -108,7 +108,7 @@ disabled as (
 told as (
   insert into outbox (type, subject, data)
   select 'endpoint.disabled', id, jsonb_build_object(
-    'endpoint_id', id, 'origin', substring(url from '^[^/]+//[^/?#]+'), 'reason', disabled_reason,
+    'endpoint_id', id, 'origin', substring(url from '^[^/]+//[^/?#\\]+'), 'reason', disabled_reason,
     'disabled_at', utc(disabled_at))
   from disabled
 )
