@@ -169,7 +169,7 @@ export const settings = {
   ),
   WEBHOOK_SECRET_KEY: setting(
     readableBy(parseSecretKeys),
-    'Seals webhook secrets in the database: 32 bytes as base64 or hex; after a comma, keys of before. Without it, one kept in that database.',
+    'Seals webhook secrets in the database: 32 bytes as base64 or hex; after a comma, other keys that open. Without it, one kept in that database.',
     true,
   ),
   WEBHOOK_TIMEOUT_SECONDS: setting(

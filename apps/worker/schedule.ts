@@ -11,7 +11,8 @@ import { createLaneWanting, pruneReservationRefusals, sweepReservations } from '
 import type { Logger } from '@claimline/telemetry/log';
 import { metrics } from '@claimline/telemetry/metrics';
 import { pruneValidations } from '@claimline/validations/jobs';
-import { pruneMessages } from '@claimline/webhooks/jobs';
+import { parseSecretKeys } from '@claimline/webhooks';
+import { pruneLanes, pruneMessages, renewSecrets } from '@claimline/webhooks/jobs';
 import type { Config } from '../config.ts';
 import { faultPoint, paymentSettings } from '../payments.ts';
 import { watchInvariants } from '../verify.ts';
@@ -71,6 +72,12 @@ function jobsOf({ config, databaseUrl, sql, engine, log }: House): Job[] {
       name: 'prune webhook messages',
       everyMs: HOUR_MS,
       run: () => pruneMessages(sql, config.WEBHOOK_MESSAGES_KEPT_DAYS),
+    },
+    { name: 'prune webhook lanes', everyMs: HOUR_MS, run: () => pruneLanes({ sql, engine }) },
+    {
+      name: 'renew webhook secrets',
+      everyMs: HOUR_MS,
+      run: () => renewSecrets(sql, parseSecretKeys(config.WEBHOOK_SECRET_KEY ?? '')),
     },
     { name: 'sweep lapsed locks', everyMs: LOCK_SWEEP_MS, run: () => sweepLocks(sql) },
     { name: 'sweep reservations', everyMs: RESERVATION_SWEEP_MS, run: () => sweepReservations(sql) },
