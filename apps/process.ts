@@ -30,22 +30,23 @@ const limits = {
 /**
  * Runs a process from its settings to its end: starts it, tells a parent when it is ready, stops it
  * on SIGTERM, SIGINT or when the parent is gone, and exits 0 when everything was finished in time.
- * Another signal, later, ends it at once.
+ * Another signal, later, ends it at once. Where nobody reads its log it kills itself in the end, since it cannot exit.
  */
 export async function runProcess(service: string, start: (setting: Setting) => Promise<Running>) {
   const config = readConfigOrExit();
   const { log, flush } = createLog(service, config.LOG_LEVEL);
   const closers = createClosers((name, error) => log.warn({ err: error, closer: name }, 'closing failed'));
-  const exit = (code: number) => {
-    flush();
-    process.exit(code);
+  const exit = async (code: number) => {
+    if (await flush()) process.exit(code);
+    // To exit would wait for the thread that writes, for as long as nobody reads.
+    process.kill(process.pid, 'SIGKILL');
   };
   let running: Running | undefined;
   let stoppingSinceMs: number | undefined;
 
   function onSignal(signal: NodeJS.Signals) {
     if (stoppingSinceMs === undefined) void stop(signal);
-    else if (performance.now() - stoppingSinceMs > limits.sameSignalMs) exit(1);
+    else if (performance.now() - stoppingSinceMs > limits.sameSignalMs) void exit(1);
   }
 
   async function stop(reason: string) {
@@ -54,17 +55,17 @@ export async function runProcess(service: string, start: (setting: Setting) => P
     const totalMs = config.SHUTDOWN_TIMEOUT_SECONDS * 1000;
     setTimeout(() => {
       log.error('not finished in time');
-      exit(1);
+      void exit(1);
     }, totalMs).unref();
     log.info({ reason }, 'stopping');
     try {
       await running?.stop(totalMs - limits.closeMs);
       await closers.close();
       log.info('stopped');
-      exit(0);
+      await exit(0);
     } catch (error) {
       log.error({ err: error }, 'stopped, but not clean');
-      exit(1);
+      await exit(1);
     }
   }
 
@@ -89,7 +90,7 @@ export async function runProcess(service: string, start: (setting: Setting) => P
   process.on('unhandledRejection', error => log.error({ err: error }, 'unhandled rejection'));
   process.on('uncaughtException', error => {
     log.fatal({ err: error }, 'uncaught exception');
-    exit(1);
+    void exit(1);
   });
   try {
     running = await start({ config, log, closers, retry });
@@ -97,12 +98,12 @@ export async function runProcess(service: string, start: (setting: Setting) => P
   } catch (error) {
     if (stoppingSinceMs !== undefined) return;
     log.fatal({ err: error }, 'could not start');
-    flush();
+    await flush();
     process.stderr.write(
       `${service} could not start: ${error instanceof Error ? error.message : String(error)}\n`,
     );
     await withDeadline('closing', limits.closeMs * 5, closers.close()).catch(() => {});
-    exit(1);
+    await exit(1);
   }
 }
 

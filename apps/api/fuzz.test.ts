@@ -1,8 +1,9 @@
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
+import { randomOf } from '@claimline/kernel/testing-random';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { atMost } from '../system-tests/await-until.ts';
 import { createProcessDatabase, type Process, startProcess } from '../testing.ts';
-import { createGun, randomOf, type Shot } from './testing-gun.ts';
+import { createGun, type Shot } from './testing-gun.ts';
 
 const SEED = 20_261_120;
 const requests = 2000;

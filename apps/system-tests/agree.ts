@@ -59,7 +59,7 @@ export function expectNoServerErrors(history: readonly Answer[], excused: readon
   ).toEqual([]);
 }
 
-/** Reads tickets until each has its outcome, or says that its place was lost (410). */
+/** Reads tickets until each has its outcome, or says that its place was lost (410). None may be unknown. */
 export async function outcomes(
   client: ClaimClient,
   tickets: readonly string[],
@@ -70,36 +70,40 @@ export async function outcomes(
       `the outcome of ticket ${ticket}`,
       async () => {
         const answer = await client.ticket(ticket, longPollSeconds);
-        if (answer.status === 404) throw new Error(`an accepted ticket is unknown: ${answer.text}`);
-        return (isFinal(answer.body) || answer.status === 410) && answer;
+        return (isFinal(answer.body) || answer.status === 410 || answer.status === 404) && answer;
       },
       withinMs,
     ),
   );
-  return new Map(tickets.map((ticket, index) => [ticket, answers[index]!]));
+  const told = new Map(tickets.map((ticket, index) => [ticket, answers[index]!]));
+  expect(ticketsOf(told, ({ status }) => status === 404)).toEqual([]);
+  return told;
 }
 
 /** Whether a ticket will not change any more. */
 export const isFinal = (ticket: Body): boolean =>
   ticket.status === 'granted' || ticket.status === 'refused' || ticket.status === 'failed';
 
+/** The tickets whose answers are of a kind. */
+const ticketsOf = (told: ReadonlyMap<string, Answer>, isOne: (answer: Answer) => boolean): string[] =>
+  [...told].filter(([, answer]) => isOne(answer)).map(([ticket]) => ticket);
+
 /**
- * Holds what tickets said against the table: a ticket says granted if and only if a claim carries it,
- * and every claim carries the ticket of somebody who was told.
+ * Holds what tickets said against the table: a ticket says granted if and only if a claim carries it, none is lost,
+ * and every claim carries the ticket of somebody who was told, but those of people whose answers were `cut` off.
  */
-export function expectToldTheTruth(told: Map<string, Answer>, rows: readonly ClaimRow[]): void {
+export function expectToldTheTruth(
+  told: ReadonlyMap<string, Answer>,
+  rows: readonly ClaimRow[],
+  { cut = new Set() }: { cut?: ReadonlySet<string> } = {},
+): void {
   const stored = new Set(rows.map(row => row.ticket));
-  expect([...told].filter(([, answer]) => answer.body.status === 'failed').map(([ticket]) => ticket)).toEqual(
-    [],
-  );
-  const granted = [...told]
-    .filter(([, answer]) => answer.body.status === 'granted')
-    .map(([ticket]) => ticket);
-  expect(granted.filter(ticket => !stored.has(ticket))).toEqual([]);
-  const refused = [...told]
-    .filter(([, answer]) => answer.body.status === 'refused')
-    .map(([ticket]) => ticket);
-  expect(refused.filter(ticket => stored.has(ticket))).toEqual([]);
+  const saying = (status: string) => ticketsOf(told, ({ body }) => body.status === status);
+  expect(saying('failed')).toEqual([]);
+  expect(ticketsOf(told, ({ status }) => status === 410)).toEqual([]);
+  expect(saying('granted').filter(ticket => !stored.has(ticket))).toEqual([]);
+  expect(saying('refused').filter(ticket => stored.has(ticket))).toEqual([]);
+  expect(rows.filter(({ ticket, user_id }) => !told.has(ticket!) && !cut.has(user_id))).toEqual([]);
 }
 
 /** A coupon name that no other test uses. */

@@ -1,7 +1,7 @@
+import { freePort } from '@claimline/db/free-port';
 import { API_FLAGS } from '../../loadtest/installation.ts';
 import { awaitUntil } from './await-until.ts';
 import { type Child, type Exit, startChild } from './child.ts';
-import { freePort } from './free-port.ts';
 
 const healthyWithinMs = 45_000;
 

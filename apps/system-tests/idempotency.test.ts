@@ -1,14 +1,13 @@
 import { tmpdir } from 'node:os';
-import { setTimeout as delay } from 'node:timers/promises';
 import { transaction } from '@claimline/db/transaction';
 import { expect, test } from 'vitest';
 import { expectGranted, expectNoServerErrors, freshName } from './agree.ts';
-import type { Answer } from './answers.ts';
 import { awaitUntil } from './await-until.ts';
 import { type ClaimClient, couponPath } from './claim-client.ts';
 import { onEachEngine, type ThisStack } from './engines.ts';
 import { startFleet } from './fleet.ts';
 import { everyCall } from './idempotency/every-call.ts';
+import { isReplay, keyed, untilAnswered } from './idempotency-key.ts';
 import { expectProblem } from './problem.ts';
 import type { Engine, Stack } from './stack.ts';
 import { openWay } from './way.ts';
@@ -17,17 +16,8 @@ const slowMs = 60_000;
 /** Long enough to be killed in, between a commit and the hearing of it. */
 const farMs = 250;
 
-const isReplay = (answer: Answer) => answer.headers.get('idempotent-replayed') === 'true';
-const keyed = (key: string) => ({ 'idempotency-key': encodeURIComponent(key) });
-
-/** Sends again, as it is told to, while the first request counts as running. */
-async function untilAnswered(send: () => Promise<Answer>): Promise<Answer> {
-  for (;;) {
-    const answer = await send();
-    if (answer.body.code !== 'idempotency_key_in_use') return answer;
-    await delay(Number(answer.headers.get('retry-after')) * 1000);
-  }
-}
+/** A key for a name, which may have what no key has. */
+const keyFor = (name: string) => keyed(encodeURIComponent(name));
 
 /** Passes the time after which a run that nothing is heard of counts as dead. */
 const letLeasesLapse = (stack: Stack) =>
@@ -48,7 +38,7 @@ function crashes(stack: ThisStack, engine: Engine): void {
   test('creating, killed between the work and the keeping of its answer', { timeout: slowMs }, async () => {
     const [client, other] = clients();
     const name = freshName('killed early');
-    const create = (by: ClaimClient) => by.post('/api/coupons', { name, amount: 3 }, keyed(name));
+    const create = (by: ClaimClient) => by.post('/api/coupons', { name, amount: 3 }, keyFor(name));
     const lost = await transaction(stack().database, async tx => {
       await tx`lock table idempotency_keys in share mode`; // It can be read, and not written to.
       const sent = create(client);
@@ -84,11 +74,11 @@ function crashes(stack: ThisStack, engine: Engine): void {
       far.delayMs = farMs;
       const client = stack().client([fleet.addresses[0]!, stack().apis[1]!]);
       const name = freshName('killed late');
-      const create = () => client.post('/api/coupons', { name, amount: 3 }, keyed(name));
+      const create = () => client.post('/api/coupons', { name, amount: 3 }, keyFor(name));
       const sent = create();
       const isCommitted = async () =>
         (await stack().sql`select from coupons where name = ${name}`).length === 1;
-      while (!(await isCommitted())) await delay(5);
+      await awaitUntil('the commit', isCommitted);
       await fleet.killApi(0);
       const answer = await sent;
       expect([answer.resets > 0, answer.status, isReplay(answer)], answer.text).toEqual([true, 201, true]);
@@ -106,12 +96,12 @@ function crashes(stack: ThisStack, engine: Engine): void {
     const name = freshName('killed in line');
     await client.create(name, 5);
     const simply = (by: ClaimClient) =>
-      by.post('/api/coupons/claim', { user_id: 'ann', coupon_name: name }, keyed(`${name} ann`));
+      by.post('/api/coupons/claim', { user_id: 'ann', coupon_name: name }, keyFor(`${name} ann`));
     const waiting = (by: ClaimClient) =>
       by.post(
         `${couponPath(name)}/claims`,
         { user_id: 'bob' },
-        { ...keyed(`${name} bob`), prefer: 'wait=9' },
+        { ...keyFor(`${name} bob`), prefer: 'wait=9' },
       );
     const first = stack().client([stack().apis[0]!, stack().apis[1]!]);
     const second = stack().client([stack().apis[0]!, stack().apis[1]!]);
@@ -145,7 +135,7 @@ function crashes(stack: ThisStack, engine: Engine): void {
     const name = freshName('slept');
     await other.create(name, 5);
     const claim = (by: ClaimClient) =>
-      by.post('/api/coupons/claim', { user_id: 'ann', coupon_name: name }, keyed(name));
+      by.post('/api/coupons/claim', { user_id: 'ann', coupon_name: name }, keyFor(name));
     const sent = await stack().whileWorkersStand(async () => {
       const asked = claim(sleepy);
       await inLine(sleepy, name, 1);
@@ -172,7 +162,7 @@ function crashes(stack: ThisStack, engine: Engine): void {
       await stack().postgres.kill();
       const join = (user: string, headers = {}) => client.join(name, user, headers);
       try {
-        const refused = await join('bob', keyed(name));
+        const refused = await join('bob', keyFor(name));
         expectProblem(refused, 503, { code: 'unavailable' });
         expect(refused.headers.get('retry-after')).toBe('1');
         expect((await join('cat')).status).toBe(202);
@@ -180,9 +170,9 @@ function crashes(stack: ThisStack, engine: Engine): void {
         await stack().postgres.restart();
       }
       await awaitUntil('health', async () => (await client.get('/health')).status === 200, 30_000);
-      const answer = await untilAnswered(() => join('bob', keyed(name)));
+      const answer = await untilAnswered(() => join('bob', keyFor(name)));
       expect([answer.status, isReplay(answer)], answer.text).toEqual([202, false]);
-      expect(isReplay(await join('bob', keyed(name)))).toBe(true);
+      expect(isReplay(await join('bob', keyFor(name)))).toBe(true);
       await awaitUntil('cat and bob to be granted', async () => {
         return (await client.coupon(name)).body.claimed_count === 3;
       });

@@ -148,7 +148,6 @@ function manyProcesses(stack: ThisStack): void {
     );
     const rows = await expectGranted(stack(), name, amount, amount);
     expectToldTheTruth(told, rows);
-    expect(rows.filter(row => !told.has(row.ticket!))).toEqual([]);
     expectNoServerErrors(client.history);
   });
 
@@ -169,7 +168,9 @@ function manyProcesses(stack: ThisStack): void {
     await stack().startApi();
     const tickets = answers.flatMap(({ body }) => (body.ticket ? [body.ticket] : []));
     const told = await outcomes(client, [...new Set(tickets)]);
-    expectToldTheTruth(told, await claimRows(stack(), name));
+    // Who was cut off may have been granted before they came to the other API: they hear that they have it.
+    const cut = new Set(whoSent(answers.filter(({ resets, body }) => resets > 0 && !body.ticket)));
+    expectToldTheTruth(told, await claimRows(stack(), name), { cut });
     await sellOut(client, name);
     await expectGranted(stack(), name, amount, amount);
     expectNoServerErrors(client.history);

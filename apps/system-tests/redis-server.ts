@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
+import { freePort } from '@claimline/db/free-port';
 import { awaitUntil } from './await-until.ts';
 import { type Child, startChild } from './child.ts';
-import { freePort } from './free-port.ts';
 
 /** A Redis of our own, with its data in a folder of ours. */
 export interface RedisServer {

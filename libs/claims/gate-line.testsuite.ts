@@ -111,23 +111,26 @@ export function gateLineSuite({ gate, opened, admit, admitOne, inLineOf }: Door)
 
     test('says how fast it moves once it has moved for a second', async () => {
       const coupon = await opened();
-      let settles = 0;
-      const startedMs = performance.now();
+      const settles: { fromMs: number; toMs: number }[] = [];
       await expect
         .poll(
           async () => {
-            const { ticket } = await admitOne(coupon, `person ${settles++}`);
+            const { ticket } = await admitOne(coupon, `person ${settles.length}`);
+            const fromMs = performance.now();
             await gate().settled(settledNews(coupon, {}, [[ticket, refused('x', 'sold_out')]]));
+            settles.push({ fromMs, toMs: performance.now() });
             return (await gate().readLine(coupon.id)).perSecond;
           },
           { timeout: 5000, interval: 50 },
         )
         .not.toBeNull();
       const { perSecond, done } = await gate().readLine(coupon.id);
-      const seconds = (performance.now() - startedMs) / 1000;
-      expect(done).toBe(settles);
-      expect(perSecond).toBeGreaterThan((settles / seconds) * 0.7);
-      expect(perSecond).toBeLessThan((settles / seconds) * 1.4);
+      expect(done).toBe(settles.length);
+      // It is counted from the first, between its beginning and its end, to the last.
+      const [first, last] = [settles[0], settles.at(-1)] as { fromMs: number; toMs: number }[];
+      const counted = 1000 * (settles.length - 1);
+      expect(perSecond).toBeGreaterThan((0.99 * counted) / (last!.toMs - first!.fromMs));
+      expect(perSecond).toBeLessThan((1.01 * counted) / (last!.fromMs - first!.toMs));
     });
   });
 

@@ -1,5 +1,6 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { CouponFacts } from '@claimline/coupons';
+import { randomOf } from '@claimline/kernel/testing-random';
 import type { Decision, Reason, Settled } from './outcome.ts';
 
 let tickets = 0;
@@ -64,11 +65,7 @@ export function settledNews(
 
 /** Chance that is the same for the same seed. */
 export function seededRandom(seed: number) {
-  let drawn = 0;
-  function next(): number {
-    const digest = createHash('sha256').update(`${seed} ${drawn++}`).digest();
-    return digest.readUInt32BE() / 2 ** 32;
-  }
+  const next = randomOf(seed);
   const below = (limit: number) => Math.floor(next() * limit);
   return {
     below,

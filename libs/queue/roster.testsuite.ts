@@ -67,12 +67,11 @@ export function rosterSuite(world: () => World): void {
       const [kept, lost] = [newLane(), newLane()];
       await asked().want(kept, 'label');
       await asked().want(lost, 'label');
-      const beforeMs = performance.now();
-      expect((await worked().take('a', 400, 10)).sort()).toEqual([kept, lost].sort());
-      expect(await worked().renew('a', longMs, [kept])).toEqual([]);
+      expect((await worked().take('a', longMs, 10)).sort()).toEqual([kept, lost].sort());
       expect(await asked().take('b', longMs, 10)).toEqual([]);
+      expect(await worked().renew('a', leaseMs, [kept, lost])).toEqual([]);
+      expect(await worked().renew('a', longMs, [kept])).toEqual([]);
       await expect.poll(() => asked().take('b', longMs, 10), { timeout: 5000 }).toEqual([lost]);
-      expect(performance.now() - beforeMs).toBeGreaterThan(390);
       // The first owner learns that it lost the lane, and has the other one still.
       const never = newLane();
       expect((await worked().renew('a', longMs, [kept, lost, never])).sort()).toEqual([lost, never].sort());

@@ -4,8 +4,8 @@ import { test } from 'vitest';
 import { killChild } from './testing.ts';
 import { laneOptions, newLane, type World } from './testing-lanes.ts';
 
-/** The job of a process that is killed is taken over within this (targets P9). */
-const takeOverMostMs = 10_000;
+/** How soon they are is measured elsewhere, under load and beside nothing else: `npm run faults`. */
+const takenOverWithinMs = 30_000;
 
 /** A process that opens a lane, says what it took, and never finishes it. */
 const holder = `
@@ -24,8 +24,8 @@ const holder = `
 `;
 
 export function takeOverSuite(world: () => World): void {
-  test('the jobs of a process that is killed are taken over within 10 s, once', {
-    timeout: 30_000,
+  test('the jobs of a process that is killed are taken over, once', {
+    timeout: 60_000,
   }, async ({ expect }) => {
     const { adding, working, stores } = world();
     const lane = newLane();
@@ -42,17 +42,13 @@ export function takeOverSuite(world: () => World): void {
     try {
       let said = '';
       while (!/took b/.test(said)) said += String((await once(child.stdout, 'data'))[0]);
-      const taken: { id: string; atMs: number }[] = [];
-      const options = laneOptions({
-        handle: async job => void taken.push({ id: job.id, atMs: performance.now() }),
-      });
+      const taken: string[] = [];
+      const options = laneOptions({ handle: async job => void taken.push(job.id) });
       const opened = working.engine.openLane(lane, options);
-      await expect.poll(() => taken.map(one => one.id), { timeout: 5000 }).toEqual(['c']);
-      const killedMs = performance.now();
+      await expect.poll(() => taken, { timeout: 5000 }).toEqual(['c']);
       await killChild(child);
-      await expect.poll(() => taken.length, { timeout: takeOverMostMs + 5000, interval: 20 }).toBe(3);
-      expect(taken.map(one => one.id).sort()).toEqual(['a', 'b', 'c']);
-      expect(Math.max(...taken.map(one => one.atMs)) - killedMs).toBeLessThan(takeOverMostMs);
+      await expect.poll(() => taken.length, { timeout: takenOverWithinMs, interval: 20 }).toBe(3);
+      expect([...taken].sort()).toEqual(['a', 'b', 'c']);
       await expect.poll(() => adding.engine.countUndecided(lane), { timeout: 5000 }).toBe(0);
       await opened.close();
       expect(options.dead).toEqual([]);

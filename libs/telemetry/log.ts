@@ -1,13 +1,21 @@
+import { pause } from '@claimline/kernel/backoff';
 import { destination, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
+import { metrics } from './metrics.ts';
 
 export type { Logger };
 
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
-/** Lines are written together once this many bytes are waiting, or after the flush time. */
-const BUFFER_BYTES = 8 * 1024;
-const FLUSH_MS = 100;
+const logLimits = {
+  /** Lines are written together once this many bytes are waiting, or after the flush time. */
+  batchBytes: 8 * 1024,
+  flushMs: 100,
+  /** Where nobody reads standard output so much waits; whatever comes then is dropped, and counted. */
+  waitingBytes: 16 * 1024 * 1024,
+  /** At the end a reader that takes nothing for so long is not waited for. */
+  stalledMs: 1000,
+} as const;
 
 /** What is said of an error besides its type, message and stack: codes, and where in the database it was. */
 const told = [
@@ -33,9 +41,19 @@ export function describeError(error: unknown): unknown {
   return { type, message, stack, ...Object.fromEntries(own) };
 }
 
-/** JSON lines on standard output; `service` names the process. Buffered: `flush` before exit. */
-export function createLog(service: string, level: LogLevel): { log: Logger; flush: () => void } {
-  const stream = destination({ dest: 1, sync: false, minLength: BUFFER_BYTES });
+/**
+ * JSON lines on standard output; `service` names the process. They are written beside the event loop, in batches, so
+ * `flush` before exit: it answers false where the reader stands still. Then a thread waits for it, as would
+ * `process.exit`.
+ */
+export function createLog(service: string, level: LogLevel): { log: Logger; flush: () => Promise<boolean> } {
+  const { batchBytes: minLength, waitingBytes: maxLength, flushMs, stalledMs } = logLimits;
+  const stream = destination({ dest: 1, sync: false, minLength, maxLength });
+  stream.on('drop', () => metrics.logLinesDropped.inc());
+  let written = 0;
+  stream.on('write', bytes => {
+    written += bytes;
+  });
   const log = pino(
     {
       level,
@@ -45,17 +63,32 @@ export function createLog(service: string, level: LogLevel): { log: Logger; flus
       serializers: { err: describeError },
       redact: { paths: ['*.password', '*.secret', '*.authorization'], censor: '[hidden]' },
     },
-    stream,
+    // Not the stream itself, which at a fatal line would wait for a reader that stands still.
+    { write: line => stream.write(line) },
   );
-  setInterval(() => stream.flush(), FLUSH_MS).unref();
+  setInterval(() => stream.flush(), flushMs).unref();
+
+  /** Resolves when what is under way is written, or the reader is gone: then there is nobody left to tell. */
+  const drained = () =>
+    new Promise<void>(resolve => {
+      try {
+        stream.flush(() => resolve());
+      } catch {
+        resolve();
+      }
+    });
   return {
     log,
-    flush() {
-      try {
-        stream.flushSync();
-      } catch {
-        // Nothing was written yet, or the reader is gone: there is nobody left to tell.
+    async flush() {
+      // A batch that is under way is written without what came meanwhile.
+      const isDone = drained()
+        .then(drained)
+        .then(() => true);
+      for (let before = -1; before !== written; ) {
+        before = written;
+        if (await Promise.race([isDone, pause(stalledMs).then(() => false)])) return true;
       }
+      return false;
     },
   };
 }

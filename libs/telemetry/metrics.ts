@@ -213,6 +213,11 @@ export const metrics = {
     labelNames: ['where'],
     registers,
   }),
+  logLinesDropped: new Counter({
+    name: 'claimline_log_lines_dropped_total',
+    help: 'Lines of the log that were dropped, since nobody read standard output.',
+    registers,
+  }),
   notices25001: new Counter({
     name: 'claimline_pg_notice_25001_total',
     help: 'Postgres notices "already in a transaction": a sign that writes are being mixed up. Must be 0.',

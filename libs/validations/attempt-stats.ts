@@ -21,8 +21,8 @@ type CountRow = {
 };
 
 /**
- * Adds up the counters of a coupon, which are a few rows however many attempts there were. p95 is read off
- * between the ends of its bucket, so it may be off by a sixth. Error: `coupon_not_found`.
+ * Adds up the counters of a coupon, which are a few rows however many attempts there were. p95 is the middle of its
+ * bucket, so it may be off by a fifth. Error: `coupon_not_found`.
  */
 export async function readAttemptStats(sql: Sql, couponName: string): Promise<AttemptStats> {
   const couponId = await findCouponId(sql, couponName);
@@ -46,19 +46,19 @@ function timesOf(rows: CountRow[], attempts: number): AttemptStats['response_ms'
   return { avg: toMs(total / attempts), min: toMs(min), max: toMs(max), p95: toMs(p95) };
 }
 
-/** The time that `rank` of the attempts do not exceed. */
+/** About the time that `rank` of the attempts do not exceed: where they are in its bucket is not known. */
 function percentileUs(rows: CountRow[], rank: number): number {
   let seen = 0;
   for (const { bucket, attempts } of rows.toSorted((a, b) => a.bucket - b.bucket)) {
-    if (seen + attempts >= rank) return bucketStartUs(bucket + (rank - seen) / attempts);
     seen += attempts;
+    if (seen >= rank) return bucketMiddleUs(bucket);
   }
   return Number.POSITIVE_INFINITY;
 }
 
-/** As validation_bucket in the migration: half powers of two. */
-function bucketStartUs(bucket: number): number {
-  return 2 ** (bucket / 2);
+/** Between half powers of two, which its ends are as validation_bucket in the migration has it. */
+function bucketMiddleUs(bucket: number): number {
+  return 2 ** ((bucket + 0.5) / 2);
 }
 
 function toMs(us: number): number {

@@ -1,8 +1,11 @@
 import type { Sql } from '@claimline/db/pool';
-import { listLetterFiles, removeLetterFile } from './letter-files.ts';
+import { listLetterFiles, readLetterFile, removeLetterFile } from './letter-files.ts';
 import { type Batch, writeBatch } from './write-batch.ts';
 
-/** A batch of attempts that could not be written. `place`: where it lies, a table or a file on this machine. */
+/**
+ * A batch of attempts that could not be written. `place`: where it lies, a table or a file on this machine; a file
+ * that cannot be read has 0 attempts, and says so in `error`.
+ */
 export type DeadLetter = {
   id: string;
   place: 'table' | 'file';
@@ -31,13 +34,15 @@ export async function replayDeadLetters(
   onLetter: (letter: DeadLetter, written: number, failure?: Error) => void,
 ): Promise<void> {
   for (const letter of await findLetters(sql, dataDir)) {
+    let written = 0;
+    let failure: Error | undefined;
     try {
-      const written = await writeBatch(sql, await letter.read());
+      written = await writeBatch(sql, await letter.read());
       await letter.remove();
-      onLetter(letter, written);
     } catch (error) {
-      onLetter(letter, 0, error as Error);
+      failure = error as Error;
     }
+    onLetter(letter, written, failure);
   }
 }
 
@@ -59,20 +64,14 @@ async function findLetters(sql: Sql, dataDir: string): Promise<Kept[]> {
       remove,
     };
   });
-  const inFiles = files.map((file): Kept => {
-    const { writer, number, attempts, error } = file;
-    const createdAt = new Date(file.created_at);
-    const remove = () => removeLetterFile(dataDir, file);
-    return {
-      id: `${writer}-${number}`,
+  const inFiles = files.map(
+    (head): Kept => ({
+      ...head,
       place: 'file',
-      attempts,
-      error,
-      createdAt,
-      read: async () => file,
-      remove,
-    };
-  });
+      read: () => readLetterFile(dataDir, head.id),
+      remove: () => removeLetterFile(dataDir, head.id),
+    }),
+  );
   return [...inTable, ...inFiles].sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime());
 }
 

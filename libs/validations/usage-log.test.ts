@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { closePool, openPool, type Sql } from '@claimline/db/pool';
@@ -225,9 +225,49 @@ test('a file of a batch that had been written after all adds nothing', async () 
   );
   await writeBatch(sql, batch);
   await storeLetterFile(dataDir, { ...batch, error: 'no answer', created_at: new Date().toISOString() });
-  await replayDeadLetters(sql, dataDir, (_, written) => expect(written).toBe(0));
+  const replayed: unknown[] = [];
+  await replayDeadLetters(sql, dataDir, (_, ...outcome) => replayed.push(outcome));
+  expect(replayed).toEqual([[0, undefined]]);
   expect(await logged()).toEqual([0, 1, 2]);
   expect(await listDeadLetters(sql, dataDir)).toEqual([]);
+});
+
+test('a file that is no dead letter is listed and stays, and hinders no other', async () => {
+  const folder = join(dataDir, 'validation-dead-letters');
+  await mkdir(folder);
+  await writeFile(join(folder, 'a-1.json'), '{"writer": "a", "num');
+  await writeFile(join(folder, 'b-1.json'), '{}');
+  const batch = toBatch(randomUUID(), 1, [attemptOf(0), attemptOf(1)]);
+  await storeLetterFile(dataDir, { ...batch, error: 'no answer', created_at: new Date().toISOString() });
+  const broken = (id: string) => ({
+    ...{ id, place: 'file', attempts: 0, error: expect.stringContaining(`${id}.json cannot be read`) },
+    createdAt: expect.any(Date),
+  });
+  const letters = await listDeadLetters(sql, dataDir);
+  expect(letters.map(one => one.attempts).sort()).toEqual([0, 0, 2]);
+  expect(letters).toEqual(expect.arrayContaining([broken('a-1'), broken('b-1')]));
+  const replayed = new Map<string, unknown>();
+  await replayDeadLetters(sql, dataDir, ({ id }, written, failure) =>
+    replayed.set(id, failure?.message ?? written),
+  );
+  expect(Object.fromEntries(replayed)).toEqual({
+    'a-1': expect.stringContaining('move it elsewhere'),
+    'b-1': expect.stringContaining('move it elsewhere'),
+    [`${batch.writer}-1`]: 2,
+  });
+  expect((await listDeadLetters(sql, dataDir)).map(({ id }) => id).sort()).toEqual(['a-1', 'b-1']);
+});
+
+test('who is told of a letter and throws is heard, and the letter is not said to stay', async () => {
+  const batch = toBatch(randomUUID(), 1, [attemptOf(0)]);
+  await storeLetterFile(dataDir, { ...batch, error: 'no answer', created_at: new Date().toISOString() });
+  const told: unknown[] = [];
+  const replaying = replayDeadLetters(sql, dataDir, (_, ...outcome) => {
+    told.push(outcome);
+    throw new Error('nobody listens');
+  });
+  await expect(replaying).rejects.toThrow('nobody listens');
+  expect(told).toEqual([[1, undefined]]);
 });
 
 test('without room what cannot be written is put aside, and without a place for it dropped, which is said', async () => {

@@ -1,8 +1,9 @@
 import { lockCode, redeemCode } from '@claimline/codes';
 import type { Sql } from '@claimline/db/pool';
+import { metrics } from '@claimline/telemetry/metrics';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { insertCode, judgeOne, openValidationDatabase } from './testing.ts';
-import { createValidator, judge } from './validate.ts';
+import { createValidator, judge, validationLimits } from './validate.ts';
 
 let database: Awaited<ReturnType<typeof openValidationDatabase>>;
 let sql: Sql;
@@ -218,19 +219,40 @@ test('whoever asks at once is answered in order, each with their own verdict', a
   );
 });
 
-test('a database that does not answer is said to be away, and asked again', async () => {
+test('a database that does not answer is said to be away to all who wait, and asked again', async () => {
   const code = await insertCode(sql);
   const asked = { code, userId: 'ann', orderValue: 1, orderId: null, session: null };
   const blocking = await sql.reserve();
   await blocking`begin`;
   await blocking`lock table codes`;
-  const validate = createValidator(database.validateSql, { answerMs: 100 });
-  await expect(validate(asked)).rejects.toMatchObject({
-    problem: { code: 'unavailable', retryAfterSeconds: 1 },
-  });
+  const statementsBefore = await countStatements();
+  const validate = createValidator(database.validateSql, { answerMs: 1000 });
+  const crowd = Array.from({ length: 5 * validationLimits.seats }, () => validate(asked));
+  const refusals = (await Promise.allSettled(crowd)).map(one => one.status === 'rejected' && one.reason);
+  for (const refusal of refusals)
+    expect(refusal).toMatchObject({ problem: { code: 'unavailable', retryAfterSeconds: 1 } });
   await blocking`rollback`;
   blocking.release();
-  expect(await createValidator(database.validateSql)(asked)).toMatchObject({ reason: null });
+  expect(await validate(asked)).toMatchObject({ reason: null });
+  // The first of the crowd, and the last one: nobody waited for a second deadline.
+  expect((await countStatements()) - statementsBefore).toBe(2);
+});
+
+async function countStatements(): Promise<number> {
+  const { values } = await metrics.validationLookups.get();
+  return values.find(one => one.metricName?.endsWith('_count'))?.value ?? 0;
+}
+
+test('more than may wait are told to come again', async () => {
+  const validate = createValidator(database.validateSql);
+  const asked = { code: 'NONE', userId: 'ann', orderValue: 1, orderId: null, session: null };
+  const crowd = Array.from({ length: validationLimits.waitingMost + 1 }, () => validate(asked));
+  await expect(crowd.pop()).rejects.toMatchObject({
+    problem: { code: 'overloaded', retryAfterSeconds: 1 },
+  });
+  expect(new Set((await Promise.all(crowd)).map(({ reason }) => reason))).toEqual(
+    new Set(['code_not_found']),
+  );
 });
 
 test('nothing is used by asking', async () => {

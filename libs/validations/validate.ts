@@ -11,10 +11,13 @@ const validateStatement = sqlFile(import.meta.url, './validate.sql');
 export const validationLimits = {
   /** Validations that one statement answers. */
   seats: 500,
-  /** More than wait in a process are told to come again. */
-  waitingMost: 20_000,
+  /** More than wait in a process are told to come again: half of REQUESTS_IN_FLIGHT, so that others find room. */
+  waitingMost: 5000,
   retryAfterS: 1,
-  /** A database that took the statement and does not answer, though it should have given it up after 5 s. */
+  /**
+   * From arrival to the answer, however many statements fail meanwhile. It is more than the 5 s after which the
+   * database gives a statement up.
+   */
   answerMs: 6000,
 } as const;
 
@@ -40,6 +43,9 @@ export type Verdict =
 
 export type Validate = (asked: Asked) => Promise<Verdict>;
 
+/** Who waits; who is gone was told that it took too long. */
+type Waiting = { asked: Asked; isGone: boolean };
+
 /**
  * Validates codes; those who ask at once are answered by one statement.
  *
@@ -48,16 +54,29 @@ export type Validate = (asked: Asked) => Promise<Verdict>;
  *   throws when it is away
  */
 export function createValidator(sql: Sql, { answerMs = validationLimits.answerMs as number } = {}): Validate {
-  const train = createTrain<Asked, Verdict>({
+  const train = createTrain<Waiting, Verdict>({
     seats: validationLimits.seats,
-    depart: asked => inTime(answerMs, judge(sql, asked)),
+    async depart(waiting) {
+      // In the order of arrival, so those who are gone are the first.
+      const gone = waiting.findIndex(one => !one.isGone);
+      if (gone < 0) return [];
+      const there = waiting.slice(gone).map(one => one.asked);
+      const verdicts = await inTime(answerMs, judge(sql, there));
+      return waiting.map((_, index) => verdicts[index - gone] as Verdict);
+    },
   });
-  return asked => {
+  return async asked => {
     if (train.size >= validationLimits.waitingMost)
       throw new AppError('overloaded', 'too many validations wait, try again', {
         retryAfterSeconds: validationLimits.retryAfterS,
       });
-    return train.board(asked);
+    const waiting = { asked, isGone: false };
+    try {
+      return await inTime(answerMs, train.board(waiting));
+    } catch (error) {
+      waiting.isGone = true;
+      throw error;
+    }
   };
 }
 

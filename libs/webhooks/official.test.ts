@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '@claimline/db/free-port';
 import { afterAll, expect, test } from 'vitest';
 import { newSecret, secretText, signatureHeaders } from './sign.ts';
 
@@ -54,14 +54,6 @@ const receivers: Record<string, () => string[] | null> = {
     return [join(folder, 'receiver')];
   },
 };
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  await new Promise(resolve => server.close(resolve));
-  return port;
-}
 
 /** Starts a receiver that knows one secret; resolves when it has said that it listens. */
 async function start(

@@ -4,6 +4,8 @@ import { closePool, openPool, type Sql } from '@claimline/db/pool';
 import { createTestDatabase } from '@claimline/db/testing';
 import { pause } from '@claimline/kernel/backoff';
 
+const waitMostMs = 15_000;
+
 /** A database of a test's own, with a pool as the worker has it. */
 export async function openWebhookDatabase() {
   const database = await createTestDatabase();
@@ -92,12 +94,14 @@ export async function deliveriesTo(sql: Sql, lane: string) {
     where lane = ${lane} order by position`;
 }
 
-/** Resolves when somebody in this database waits for a lock. */
+/** Resolves when somebody in this database waits for a lock. Error: nobody does in time. */
 export async function someoneWaits(sql: Sql): Promise<void> {
-  for (;;) {
+  const untilMs = performance.now() + waitMostMs;
+  while (performance.now() < untilMs) {
     const waiting = await sql`
       select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
     if (waiting.length > 0) return;
     await pause(10);
   }
+  throw new Error(`nobody waited for a lock within ${waitMostMs} ms`);
 }

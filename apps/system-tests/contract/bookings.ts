@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { expectNoServerErrors, freshName } from '../agree.ts';
 import { type Answer, byStatus } from '../answers.ts';
@@ -7,25 +6,16 @@ import { awaitUntil } from '../await-until.ts';
 import { holdSeats } from '../bookings/hold-seats.ts';
 import type { ClaimClient } from '../claim-client.ts';
 import type { ThisStack } from '../engines.ts';
+import { keyed, untilAnswered } from '../idempotency-key.ts';
 import { expectProblem } from '../problem.ts';
 
 const bookingPath = (reservation: string) => `/api/reservations/${reservation}/booking`;
 const bookings = (reference: unknown) => `/api/bookings/${reference}`;
-const keyed = (key: string = randomUUID()) => ({ 'idempotency-key': key });
 const decidedWithinMs = 30_000;
 
 /** Books by the mock, whose token says what comes of it. */
 function book(client: ClaimClient, reservation: string, token = 'tok_ok', key?: string): Promise<Answer> {
   return client.post(bookingPath(reservation), { payment: { method: 'mock', token } }, keyed(key));
-}
-
-/** Sends again, as it is told to, while the payment counts as under way. */
-async function untilAnswered(send: () => Promise<Answer>): Promise<Answer> {
-  for (;;) {
-    const answer = await send();
-    if (answer.status !== 409 || answer.headers.get('retry-after') === null) return answer;
-    await delay(Number(answer.headers.get('retry-after')) * 1000);
-  }
 }
 
 /** Booking reservations and giving money back. */

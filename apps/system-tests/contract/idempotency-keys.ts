@@ -4,11 +4,10 @@ import { expectGranted, freshName } from '../agree.ts';
 import type { Answer } from '../answers.ts';
 import { couponPath } from '../claim-client.ts';
 import type { ThisStack } from '../engines.ts';
+import { isReplay, keyed } from '../idempotency-key.ts';
 import { expectProblem } from '../problem.ts';
 
 const header = 'Idempotency-Key';
-const keyed = (key: string = randomUUID(), more: Record<string, string> = {}) => ({ [header]: key, ...more });
-const isReplay = (answer: Answer) => answer.headers.get('idempotent-replayed') === 'true';
 const carried = ['content-type', 'location', 'retry-after', 'preference-applied', 'content-location'];
 
 /** The same status, body and telling headers as the first time, and says so. */

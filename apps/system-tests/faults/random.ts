@@ -1,4 +1,4 @@
-import { randomOf as numbersOf } from '../../api/testing-gun.ts';
+import { randomOf as numbersOf } from '@claimline/kernel/testing-random';
 
 /** Numbers that a seed decides. */
 export interface Random {

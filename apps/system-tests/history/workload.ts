@@ -1,4 +1,4 @@
-import { randomOf } from '../../api/testing-gun.ts';
+import { randomOf } from '@claimline/kernel/testing-random';
 import type { Asked, Status } from './coupon-model.ts';
 
 const clients = 6;

@@ -1,17 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { openTransactions, transaction } from '@claimline/db/transaction';
 import { expect, test } from 'vitest';
 import type { Answer } from '../answers.ts';
 import { awaitUntil } from '../await-until.ts';
 import type { ThisStack } from '../engines.ts';
+import { isReplay, keyed, untilAnswered } from '../idempotency-key.ts';
 import { keyedCalls, type Ready } from './calls.ts';
 
 const slowMs = 60_000;
 const atOnce = 6;
-const againMs = 25;
-
-const isReplay = (answer: Answer) => answer.headers.get('idempotent-replayed') === 'true';
 
 type Document = { paths: Record<string, Record<string, { parameters?: { name: string }[] }>> };
 
@@ -34,14 +31,9 @@ export function everyCall(stack: ThisStack): void {
   );
 
   /** Sends it with the key until there is an answer: the first request, or its work, may count as running. */
-  async function send(ready: Ready, key: string, apis?: string[]): Promise<Answer> {
+  function send(ready: Ready, key: string, apis?: string[]): Promise<Answer> {
     const client = stack().client(apis);
-    const headers = { ...ready.headers, 'idempotency-key': key };
-    for (;;) {
-      const answer = await client.post(ready.path, ready.body, headers);
-      if (answer.body.code !== 'idempotency_key_in_use' && answer.status !== 503) return answer;
-      await delay(againMs);
-    }
+    return untilAnswered(() => client.post(ready.path, ready.body, keyed(key, ready.headers)), [409, 503]);
   }
 
   test('these are all the calls that take an Idempotency-Key', async () => {
