@@ -15,6 +15,8 @@ import { startWebhooks } from './webhooks.ts';
 
 /** A settle that takes this long is broken off; it is retried by its job. */
 const SETTLE_TIMEOUT_MS = 30_000;
+/** Connections of their own for what is due from time to time, so that settling never waits for what is pruned or swept. */
+const SCHEDULE_CONNECTIONS = 4;
 
 /** Starts the job process: it opens the lanes that are wanted, and does what is due from time to time. */
 export async function startWorker({ config, log, closers, retry }: Setting): Promise<Running> {
@@ -35,6 +37,15 @@ export async function startWorker({ config, log, closers, retry }: Setting): Pro
     onNotice,
   });
   closers.push('postgres', () => closePool(sql));
+  const scheduleSql = openPool({
+    url: databaseUrl,
+    applicationName: 'claimline worker schedule',
+    max: SCHEDULE_CONNECTIONS,
+    statementTimeoutMs: SETTLE_TIMEOUT_MS,
+    settings: settleSettings,
+    onNotice,
+  });
+  closers.push('postgres for the schedule', () => closePool(scheduleSql));
   await retry('postgres', () => assertSchema(sql));
   const changes = await openChanges({
     url: databaseUrl,
@@ -63,7 +74,7 @@ export async function startWorker({ config, log, closers, retry }: Setting): Pro
   const isDone = async (lane: string) =>
     (await webhooks.isDone(lane)) ?? (await seatLanes.isDone(lane)) ?? lanes.isDone(lane);
   const host = await openHost({ engine, lanesMost, open, isDone, onError });
-  const schedule = startSchedule({ config, databaseUrl, sql, engine, log });
+  const schedule = startSchedule({ config, databaseUrl, sql: scheduleSql, engine, log });
   const port = await servePort({ config, host, onLanes: count => metrics.lanesOpen.set(count) });
   log.info({ engine: engine.kind, lanes_most: lanesMost }, 'working');
 

@@ -42,8 +42,13 @@ export const brokenConnectionLimits = {
 /** By pool, when the connections that break at this moment are closed. */
 const breaking = new WeakMap<object, Promise<unknown>>();
 
-/** The connections of a pool, and after how many ms a query that has not been answered fails; undefined for never. */
-type Watched = { sockets: Set<Socket>; isRenewed: boolean; deadlineMs: number | undefined };
+/** The connections of a pool, its queries that were not answered yet, and after how many ms one fails; undefined for never. */
+type Watched = {
+  sockets: Set<Socket>;
+  unanswered: Set<DriverQuery>;
+  isRenewed: boolean;
+  deadlineMs: number | undefined;
+};
 /** By pool, and by reserved connection. */
 const watched = new WeakMap<object, Watched>();
 const mended = new WeakSet<object>();
@@ -79,7 +84,7 @@ export function watchConnections() {
       const { handler } = query as DriverQuery;
       pool = handler;
       mendQueries(query as DriverQuery);
-      watched.set(handler, { sockets, isRenewed: false, deadlineMs });
+      watched.set(handler, { sockets, unanswered: new Set(), isRenewed: false, deadlineMs });
     },
   };
 }
@@ -88,6 +93,12 @@ export function watchConnections() {
 export function watchReserved(ofReserved: object, ofPool: object): void {
   const pool = watched.get((ofPool as DriverQuery).handler);
   if (pool) watched.set((ofReserved as DriverQuery).handler, pool);
+}
+
+/** Fails what was not answered before a pool was ended: the driver forgets those that wait for a connection. `query` need not run. */
+export function failUnanswered(query: object): void {
+  for (const one of watched.get((query as DriverQuery).handler)?.unanswered ?? [])
+    one.reject(Object.assign(new Error('The connections are closed.'), { code: 'CONNECTION_ENDED' }));
 }
 
 function mendQueries(query: DriverQuery): void {
@@ -103,14 +114,20 @@ function mendQueries(query: DriverQuery): void {
     if (this.executed) return handle.call(this);
     const closed = breaking.get(this.handler);
     if (closed) return closed.then(() => this.handle());
+    const pool = watched.get(this.handler);
     const { resolve, reject } = this;
     const timer = startDeadline(this);
-    this.resolve = answer => {
+    pool?.unanswered.add(this);
+    const settle = () => {
       clearTimeout(timer);
+      pool?.unanswered.delete(this);
+    };
+    this.resolve = answer => {
+      settle();
       resolve(answer);
     };
     this.reject = error => {
-      clearTimeout(timer);
+      settle();
       if (isOfServer(error)) {
         if (error.code === readOnly) renew(this.handler, 0);
         reject(error);

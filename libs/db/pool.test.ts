@@ -55,6 +55,17 @@ test('sets the limits and settings of its sessions, zero included', async () => 
   await expect(sql`select pg_sleep(5)`).rejects.toMatchObject({ code: '57014' });
 });
 
+test('what waits for a connection when a pool is closed fails, and what runs is answered', async () => {
+  const own = openPool({ url: database.url, applicationName: 'pool test', max: 1 });
+  await own`select 1`;
+  const asked = [own`select pg_sleep(0.1)`, own`select 2`, own`select 3`].map(query => query.execute());
+  await Promise.all([
+    closePool(own),
+    expect(asked[0]).resolves.toHaveLength(1),
+    ...asked.slice(1).map(query => expect(query).rejects.toMatchObject({ code: 'CONNECTION_ENDED' })),
+  ]);
+});
+
 test('hands notices on with their code', async () => {
   await sql`do $$ begin raise notice using message = 'hello', errcode = '25001'; end $$`;
   expect(notices).toContainEqual({ code: '25001', message: 'hello' });
