@@ -42,13 +42,10 @@ export const brokenConnectionLimits = {
 /** By pool, when the connections that break at this moment are closed. */
 const breaking = new WeakMap<object, Promise<unknown>>();
 
-/** The connections of a pool, its queries that were not answered yet, and after how many ms one fails; undefined for never. */
-type Watched = {
-  sockets: Set<Socket>;
-  unanswered: Set<DriverQuery>;
-  isRenewed: boolean;
-  deadlineMs: number | undefined;
-};
+/** How many queries of a pool may be unanswered, and after how many ms one fails; undefined for never. */
+type Patience = { unansweredMost: number; deadlineMs: number | undefined };
+/** The connections of a pool, and its queries that were not answered yet. */
+type Watched = Patience & { sockets: Set<Socket>; unanswered: Set<DriverQuery>; isRenewed: boolean };
 /** By pool, and by reserved connection. */
 const watched = new WeakMap<object, Watched>();
 const mended = new WeakSet<object>();
@@ -60,7 +57,7 @@ const nothing = Object.assign(['select'], { raw: ['select'] });
  * Watches the connections of a pool, and mends its queries.
  *
  * @returns `socket` for the driver's option of that name, and `mend` for a query of the pool, which need not run, with
- *   the ms after which a query fails as if its connection had been lost; undefined for never
+ *   the ms after which a query fails as if its connection had been lost
  */
 export function watchConnections() {
   let pool: object | undefined;
@@ -80,11 +77,11 @@ export function watchConnections() {
       // The driver names them in its errors, and the host to the server of a TLS connection.
       return Object.assign(socket, { host, port });
     },
-    mend(query: object, deadlineMs: number | undefined): void {
+    mend(query: object, patience: Patience): void {
       const { handler } = query as DriverQuery;
       pool = handler;
       mendQueries(query as DriverQuery);
-      watched.set(handler, { sockets, unanswered: new Set(), isRenewed: false, deadlineMs });
+      watched.set(handler, { ...patience, sockets, unanswered: new Set(), isRenewed: false });
     },
   };
 }
@@ -115,6 +112,11 @@ function mendQueries(query: DriverQuery): void {
     const closed = breaking.get(this.handler);
     if (closed) return closed.then(() => this.handle());
     const pool = watched.get(this.handler);
+    if (pool && pool.unanswered.size >= pool.unansweredMost) {
+      this.executed = true;
+      this.reject(Object.assign(new Error('Too many queries wait for Postgres.'), { code: '53300' }));
+      return Promise.resolve();
+    }
     const { resolve, reject } = this;
     const timer = startDeadline(this);
     pool?.unanswered.add(this);

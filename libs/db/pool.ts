@@ -34,6 +34,11 @@ export const poolLimits = {
    * are free in the meantime.
    */
   pipelined: 0,
+  /**
+   * Queries of a pool that were not answered yet; one more fails at once. Half of the requests that an API works on at
+   * once by default, so that those which wait for a Postgres that is slow leave room for claims, which need none.
+   */
+  unansweredMost: 5000,
 } as const;
 
 export type PoolOptions = {
@@ -47,6 +52,7 @@ export type PoolOptions = {
   lockTimeoutMs?: number;
   idleInTransactionMs?: number;
   connectTimeoutSeconds?: number;
+  unansweredMost?: number;
   /**
    * False leaves out what the driver asks of every new connection, and with it arrays as parameters. A
    * connection that breaks while that is asked is an unhandled rejection of the driver's.
@@ -100,7 +106,10 @@ export function openPool(options: PoolOptions) {
   const { statementTimeoutMs = poolLimits.statementTimeoutMs, connectTimeoutSeconds } = options;
   const connectMs = (connectTimeoutSeconds ?? poolLimits.connectTimeoutSeconds) * 1000;
   const deadlineMs = statementTimeoutMs + connectMs + poolLimits.answerSlackMs;
-  connections.mend(sql`select`, statementTimeoutMs > 0 ? deadlineMs : undefined);
+  connections.mend(sql`select`, {
+    unansweredMost: options.unansweredMost ?? poolLimits.unansweredMost,
+    deadlineMs: statementTimeoutMs > 0 ? deadlineMs : undefined,
+  });
   return sql;
 }
 
