@@ -3,7 +3,7 @@ import { openChanges } from '@claimline/db/changes';
 import { assertSchema } from '@claimline/db/migrate';
 import { closePool, nestedBeginCode, openPool } from '@claimline/db/pool';
 import { withDeadline } from '@claimline/kernel/backoff';
-import { openHost } from '@claimline/queue/host';
+import { type Host, openHost } from '@claimline/queue/host';
 import { openEngine } from '@claimline/queue/open';
 import { createSeatLanes } from '@claimline/seats/jobs';
 import { metrics } from '@claimline/telemetry/metrics';
@@ -21,6 +21,13 @@ const SCHEDULE_CONNECTIONS = 4;
 /** Starts the job process: it opens the lanes that are wanted, and does what is due from time to time. */
 export async function startWorker({ config, log, closers, retry }: Setting): Promise<Running> {
   const databaseUrl = requireDatabaseUrl(config);
+  let host: Host | undefined;
+  // Before there is a lane: one that was taken by a worker which cannot start has to wait for its lease to run out.
+  const port = await servePort({
+    config,
+    host: () => host,
+    onLanes: count => metrics.lanesOpen.set(count),
+  });
   const onError = (error: unknown) => {
     metrics.errors.inc({ where: 'background' });
     log.error({ err: error }, 'background error');
@@ -73,9 +80,8 @@ export async function startWorker({ config, log, closers, retry }: Setting): Pro
   const open = (lane: string) => webhooks.open(lane) ?? seatLanes.open(lane) ?? lanes.open(lane);
   const isDone = async (lane: string) =>
     (await webhooks.isDone(lane)) ?? (await seatLanes.isDone(lane)) ?? lanes.isDone(lane);
-  const host = await openHost({ engine, lanesMost, open, isDone, onError });
+  host = await openHost({ engine, lanesMost, open, isDone, onError });
   const schedule = startSchedule({ config, databaseUrl, sql: scheduleSql, engine, log });
-  const port = await servePort({ config, host, onLanes: count => metrics.lanesOpen.set(count) });
   log.info({ engine: engine.kind, lanes_most: lanesMost }, 'working');
 
   return {
