@@ -97,7 +97,7 @@ export const settings = {
   ),
   DATABASE_CONNECTIONS: setting(
     wholeNumber({ min: 1, max: 200, fallback: 10 }),
-    'Most Postgres connections of a process for queries, and again for the queue where it is in Postgres; about ten more do single tasks and listen.',
+    'Most Postgres connections of a process for queries, and again for the queue where it is in Postgres; about a dozen more do single tasks and listen.',
   ),
   LANES_PER_WORKER: setting(
     wholeNumber({ min: 1, max: 10_000, fallback: 1000 }),

@@ -1,6 +1,9 @@
+import { isTransient } from '@claimline/db/error';
+import { serve } from '@claimline/http/serve';
 import { backoffMs, pause, withDeadline } from '@claimline/kernel/backoff';
 import { type Closers, createClosers } from '@claimline/kernel/closers';
 import { ConfigError } from '@claimline/kernel/config';
+import { isQueueAway } from '@claimline/queue/away';
 import { createLog, type Logger } from '@claimline/telemetry/log';
 import { type Config, readConfig } from './config.ts';
 
@@ -69,19 +72,8 @@ export async function runProcess(service: string, start: (setting: Setting) => P
     }
   }
 
-  async function retry<T>(what: string, step: () => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await step();
-      } catch (error) {
-        if (attempt === limits.startTries || !isStoreAway(error)) throw error;
-        log.warn({ err: error, attempt }, `${what} is not there yet`);
-        await pause(
-          limits.startRetryBaseMs +
-            backoffMs(attempt, { baseMs: limits.startRetryBaseMs, maxMs: limits.startRetryMostMs }),
-        );
-      }
-    }
+  function retry<T>(what: string, step: () => Promise<T>): Promise<T> {
+    return onceThere(step, (error, attempt) => log.warn({ err: error, attempt }, `${what} is not there yet`));
   }
 
   process.on('SIGTERM', onSignal);
@@ -107,6 +99,37 @@ export async function runProcess(service: string, start: (setting: Setting) => P
   }
 }
 
+/**
+ * Repeats a step while a store that it needs is not there yet, with backoff, then gives up with its error.
+ * @param onAway told of each try that is followed by another
+ * @param signal ends the waiting: the last error is thrown then
+ */
+export async function onceThere<T>(
+  step: () => Promise<T>,
+  onAway: (error: unknown, attempt: number) => void,
+  signal?: AbortSignal,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await step();
+    } catch (error) {
+      if (attempt === limits.startTries || !(isTransient(error) || isQueueAway(error))) throw error;
+      onAway(error, attempt);
+      const { startRetryBaseMs: baseMs, startRetryMostMs: maxMs } = limits;
+      await pause(baseMs + backoffMs(attempt, { baseMs, maxMs }), signal);
+      if (signal?.aborted) throw error;
+    }
+  }
+}
+
+/** Serves on an address. Error: one that names the `setting` where its port is taken. */
+export function listen(fetch: Parameters<typeof serve>[0], host: string, port: number, setting: string) {
+  return serve(fetch, host, port).catch(error => {
+    if (error.code !== 'EADDRINUSE') throw error;
+    throw new Error(`${setting} ${port} of ${host} is taken by another program`);
+  });
+}
+
 /** The configuration, or the end of the process with what is wrong with it. */
 export function readConfigOrExit(): Config {
   try {
@@ -122,13 +145,4 @@ export function readConfigOrExit(): Config {
 export function requireDatabaseUrl(config: Config): string {
   if (config.DATABASE_URL) return config.DATABASE_URL;
   throw new Error('DATABASE_URL is not set. `npm start` runs everything, with a Postgres of its own.');
-}
-
-function isStoreAway(error: unknown): boolean {
-  const code = (error as { code?: string } | null)?.code ?? '';
-  const message = error instanceof Error ? error.message : '';
-  return (
-    /^(?:E[A-Z]+|CONN\w+|CONNECT_TIMEOUT|57P0\d|08\w{3})$/.test(code) ||
-    /Connection is closed|ECONN/.test(message)
-  );
 }

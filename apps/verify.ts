@@ -26,8 +26,8 @@ export type Subject = {
 };
 
 /**
- * Proves every invariant, of all coupons or of one: the tables in one snapshot, then gate and queue
- * against the tables. Reads only, and gives no false alarm while sales go on.
+ * Proves every invariant, of all coupons or of one: each check of the tables in a snapshot of its own, then gate
+ * and queue against the tables. Reads only, and gives no false alarm while sales go on.
  */
 export async function verify(
   { databaseUrl, stores }: Subject,

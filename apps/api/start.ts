@@ -4,7 +4,6 @@ import { assertSchema } from '@claimline/db/migrate';
 import { closePool, nestedBeginCode, openPool } from '@claimline/db/pool';
 import { openTransactions } from '@claimline/db/transaction';
 import { isLoopback } from '@claimline/http/access';
-import { serve } from '@claimline/http/serve';
 import { pause } from '@claimline/kernel/backoff';
 import { openEngine } from '@claimline/queue/open';
 import { metrics } from '@claimline/telemetry/metrics';
@@ -13,7 +12,7 @@ import { parseSecretKeys, readSeal } from '@claimline/webhooks';
 import type { Config } from '../config.ts';
 import { warnOfPayments } from '../payments.ts';
 import type { Running, Setting } from '../process.ts';
-import { requireDatabaseUrl } from '../process.ts';
+import { listen, requireDatabaseUrl } from '../process.ts';
 import { createApp } from './app.ts';
 import { readTicketKey } from './ticket-key.ts';
 
@@ -106,7 +105,7 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     onError,
   });
   closers.push('webhooks', closeWebhooks);
-  const serving = await listen(fetch, config);
+  const serving = await listen(fetch, config.HOST, config.PORT, 'PORT');
   address = addressOf(config.HOST, serving.port);
   log.info({ host: config.HOST, port: serving.port, engine: engine.kind }, 'listening');
 
@@ -136,14 +135,6 @@ function openLog(config: Config, url: string, onError: (error: Error) => void) {
   const closeMs = Math.min(usageLogLimits.closeMs, config.SHUTDOWN_TIMEOUT_SECONDS * LOG_SHARE * 1000);
   const usageLog = openUsageLog({ url, dataDir: config.DATA_DIR, onError, limits: { closeMs } });
   return { usageLog, closeMs };
-}
-
-/** Serves on the configured address. Error: one that says so where it is taken. */
-function listen(fetch: Parameters<typeof serve>[0], { HOST, PORT }: Config) {
-  return serve(fetch, HOST, PORT).catch(error => {
-    if (error.code !== 'EADDRINUSE') throw error;
-    throw new Error(`PORT ${PORT} of ${HOST} is taken by another program`);
-  });
 }
 
 function addressOf(host: string, port: number): string {

@@ -33,7 +33,7 @@ export async function runDev(): Promise<void> {
     : await startEmbedded({ dataDir: resolve(config.DATA_DIR), log: () => {} });
   const databaseUrl = config.DATABASE_URL ?? embedded?.url ?? '';
   try {
-    await runMigrations(config, databaseUrl);
+    await runMigrations(config, { databaseUrl, signal: stop.signal });
     if (stop.signal.aborted) return;
     await superviseAll(config, databaseUrl, stop.signal);
   } finally {

@@ -80,7 +80,7 @@ program
     'prove every invariant from the tables, and gate and queue against them; reads only, also in mid-sale',
   )
   .option('--coupon <name>', 'only this coupon')
-  .option('--tables', 'only the tables, in one snapshot: needs no queue')
+  .option('--tables', 'only the tables: needs no queue')
   .option('--strict', 'notes count as violations: for a coupon that nobody touched by hand')
   .option('--json', 'print the report as JSON')
   .addHelpText('after', '\nExit status: 0 all hold, 1 one is violated, 2 it could not be checked.')

@@ -1,4 +1,7 @@
+import { randomUUID } from 'node:crypto';
+import { type AddressInfo, createServer } from 'node:net';
 import { freePort } from '@claimline/db/free-port';
+import { closePool, openPool } from '@claimline/db/pool';
 import { createTestDatabase } from '@claimline/db/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createProcessDatabase, type Process, startProcess } from '../testing.ts';
@@ -33,6 +36,22 @@ test('without a port of its own it listens on none', async () => {
   expect(await silent.ready).toBe('');
   expect(await silent.stop()).toEqual({ code: 0, signal: null });
   expect(silent.log().map(line => line.msg)).toEqual(['working', 'stopping', 'stopped']);
+});
+
+test('a worker whose port is taken says so, before it takes a lane', async () => {
+  const taken = createServer();
+  await new Promise<void>(resolve => taken.listen(0, '127.0.0.1', resolve));
+  const { port } = taken.address() as AddressInfo;
+  const own = await createProcessDatabase();
+  const sql = openPool({ url: own.url, applicationName: 'test port', max: 1 });
+  await sql`insert into lanes (lane, label) values (${`claims.${randomUUID()}`}, 'wanted')`;
+  const late = startProcess('worker', { DATABASE_URL: own.url, WORKER_PORT: String(port) });
+  expect(await late.exited).toEqual({ code: 1, signal: null });
+  expect(late.stderr()).toContain(`WORKER_PORT ${port} of 127.0.0.1 is taken by another program`);
+  expect(await sql`select owner from lanes`).toEqual([{ owner: null }]);
+  await closePool(sql);
+  await own.drop();
+  taken.close();
 });
 
 test.each(['api', 'worker'] as const)('%s without DATABASE_URL says what is missing', async app => {

@@ -3,7 +3,7 @@ import { openChanges } from '@claimline/db/changes';
 import { assertSchema } from '@claimline/db/migrate';
 import { closePool, nestedBeginCode, openPool } from '@claimline/db/pool';
 import { withDeadline } from '@claimline/kernel/backoff';
-import { openHost } from '@claimline/queue/host';
+import { type Host, openHost } from '@claimline/queue/host';
 import { openEngine } from '@claimline/queue/open';
 import { createSeatLanes } from '@claimline/seats/jobs';
 import { metrics } from '@claimline/telemetry/metrics';
@@ -15,10 +15,19 @@ import { startWebhooks } from './webhooks.ts';
 
 /** A settle that takes this long is broken off; it is retried by its job. */
 const SETTLE_TIMEOUT_MS = 30_000;
+/** Connections of their own for what is due from time to time, so that settling never waits for what is pruned or swept. */
+const SCHEDULE_CONNECTIONS = 4;
 
 /** Starts the job process: it opens the lanes that are wanted, and does what is due from time to time. */
 export async function startWorker({ config, log, closers, retry }: Setting): Promise<Running> {
   const databaseUrl = requireDatabaseUrl(config);
+  let host: Host | undefined;
+  // Before there is a lane: one that was taken by a worker which cannot start has to wait for its lease to run out.
+  const port = await servePort({
+    config,
+    host: () => host,
+    onLanes: count => metrics.lanesOpen.set(count),
+  });
   const onError = (error: unknown) => {
     metrics.errors.inc({ where: 'background' });
     log.error({ err: error }, 'background error');
@@ -35,6 +44,15 @@ export async function startWorker({ config, log, closers, retry }: Setting): Pro
     onNotice,
   });
   closers.push('postgres', () => closePool(sql));
+  const scheduleSql = openPool({
+    url: databaseUrl,
+    applicationName: 'claimline worker schedule',
+    max: SCHEDULE_CONNECTIONS,
+    statementTimeoutMs: SETTLE_TIMEOUT_MS,
+    settings: settleSettings,
+    onNotice,
+  });
+  closers.push('postgres for the schedule', () => closePool(scheduleSql));
   await retry('postgres', () => assertSchema(sql));
   const changes = await openChanges({
     url: databaseUrl,
@@ -62,9 +80,8 @@ export async function startWorker({ config, log, closers, retry }: Setting): Pro
   const open = (lane: string) => webhooks.open(lane) ?? seatLanes.open(lane) ?? lanes.open(lane);
   const isDone = async (lane: string) =>
     (await webhooks.isDone(lane)) ?? (await seatLanes.isDone(lane)) ?? lanes.isDone(lane);
-  const host = await openHost({ engine, lanesMost, open, isDone, onError });
-  const schedule = startSchedule({ config, databaseUrl, sql, engine, log });
-  const port = await servePort({ config, host, onLanes: count => metrics.lanesOpen.set(count) });
+  host = await openHost({ engine, lanesMost, open, isDone, onError });
+  const schedule = startSchedule({ config, databaseUrl, sql: scheduleSql, engine, log });
   log.info({ engine: engine.kind, lanes_most: lanesMost }, 'working');
 
   return {

@@ -69,7 +69,7 @@ export type Verdict =
   | { kind: 'unticketed' };
 
 export const gateLimits = {
-  /** Undecided claims of one coupon; beyond it claims are answered 503. About 350 bytes each in Redis, job included. */
+  /** Undecided claims of one coupon; beyond it claims are answered 503. About 350 bytes each in Redis, job included, and what metadata and callback they bring. */
   lineMost: 1_000_000,
   /** A coupon that nobody asked for this long is forgotten, and loaded again when somebody does. */
   idleS: 24 * 3600,

@@ -167,7 +167,7 @@ export function mountClaiming(
       if (body.callback_url !== undefined) callbacks.authorize(c);
       const wish = {
         userId: body.user_id,
-        metadata: body.metadata ?? null,
+        metadata: body.metadata ? JSON.stringify(body.metadata) : null,
         callbackUrl: body.callback_url,
         fixed: fixedBy(run),
       };

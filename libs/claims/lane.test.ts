@@ -21,6 +21,18 @@ for (const kind of ['redis', 'postgres'] as const)
       await house.sql`
         create trigger poison before insert on claims for each row
         when (new.user_id like 'poison%') execute function refuse_poison()`;
+      // A batch that is too much for one statement, whatever the time is.
+      await house.sql`
+        create function refuse_many() returns trigger language plpgsql as $$
+        begin
+          if (select count(*) from added where user_id like 'slow%') > 2 then
+            raise exception 'it took too long' using errcode = '57014';
+          end if;
+          return null;
+        end $$`;
+      await house.sql`
+        create trigger slow after insert on claims referencing new table as added for each statement
+        execute function refuse_many()`;
       await house.startWork();
     });
     afterAll(() => house.close());
@@ -51,6 +63,13 @@ for (const kind of ['redis', 'postgres'] as const)
       });
       expect((await house.gate.readLine(coupon.id)).inLine).toBe(0);
       expect((await house.claim(coupon.name, 'next')).outcome).toBe('granted'); // The lane goes on.
+    });
+
+    test('a batch that takes too long is settled in parts, in line order', async () => {
+      const coupon = await insertCoupon(house.sql, { amount: 5 });
+      const tickets = await boardTogether(coupon.name, people(7, 'slow'));
+      const expected = [...Array(5).fill('granted'), 'sold_out', 'sold_out'];
+      await expect.poll(() => outcomesOf(tickets), { timeout: 10_000 }).toEqual(expected);
     });
 
     test('a dead job that is retried by hand turns a failed ticket into a granted one, everywhere', async () => {

@@ -1,10 +1,11 @@
+import { isStatementTimeout } from '@claimline/db/error';
 import type { Sql } from '@claimline/db/pool';
 import { backoffMs, pause } from '@claimline/kernel/backoff';
 import { type Engine, type OpenLane, Poison } from '@claimline/queue/engine';
 import { openSettlingLane, StoppedError } from '@claimline/queue/settling-lane';
 import { metrics } from '@claimline/telemetry/metrics';
 import type { Gate } from './gate.ts';
-import { type JobData, jobSchema } from './job.ts';
+import { type JobClaim, type JobData, jobSchema } from './job.ts';
 import { couponOf } from './lane-name.ts';
 import type { Decision, Settled } from './outcome.ts';
 import { type Batch, fail, settle } from './settle.ts';
@@ -30,7 +31,10 @@ export function openLane(lane: string, { engine, sql, gate, onError }: House): O
     return jobs.map(job => summarize(job, decisions, failures));
   }
 
-  /** A batch that fails by surprise is settled claim by claim, so that a poisonous one harms nobody else. */
+  /**
+   * A batch that fails by surprise is settled claim by claim, so that a poisonous one harms nobody else, and one that takes
+   * too long in halves.
+   */
   async function settleBatch(
     batch: Batch,
     signal: AbortSignal,
@@ -45,8 +49,11 @@ export function openLane(lane: string, { engine, sql, gate, onError }: House): O
       if (error instanceof StoppedError || batch.claims.length === 1)
         for (const [ticket] of batch.claims) failures.set(ticket, error as Error);
       else
-        for (const claim of batch.claims)
-          await settleBatch({ ...batch, claims: [claim] }, signal, decisions, failures);
+        for (const claims of partsOf(
+          batch.claims,
+          isStatementTimeout(error) ? Math.ceil(batch.claims.length / 2) : 1,
+        ))
+          await settleBatch({ ...batch, claims }, signal, decisions, failures);
     }
   }
 
@@ -93,6 +100,11 @@ function batchesOf(jobs: JobData[]): Batch[] {
   const byTicket = new Map(jobs.flatMap(job => job.claims).map(claim => [claim[0], claim]));
   const claims = [...byTicket.values()].sort((a, b) => a[2] - b[2]);
   return [{ couponId: first.coupon, couponName: first.name, claims }];
+}
+
+function partsOf(claims: JobClaim[], size: number): JobClaim[][] {
+  const count = Math.ceil(claims.length / size);
+  return Array.from({ length: count }, (_, i) => claims.slice(i * size, (i + 1) * size));
 }
 
 function summarize(

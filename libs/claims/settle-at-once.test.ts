@@ -1,4 +1,6 @@
 import { closePool, type Sql } from '@claimline/db/pool';
+import { transaction } from '@claimline/db/transaction';
+import { pause } from '@claimline/kernel/backoff';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Decision } from './outcome.ts';
 import { seededRandom } from './testing.ts';
@@ -11,6 +13,7 @@ import {
   people,
   readCouponRow,
   settleClaims,
+  settleUsers,
 } from './testing-settle.ts';
 
 let database: Awaited<ReturnType<typeof openSettleDatabase>>;
@@ -21,7 +24,31 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
+/** Resolves when a statement waits for a lock. */
+async function someoneWaits(sql: Sql): Promise<void> {
+  const waiting = () => sql`
+    select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+  while ((await waiting()).length === 0) await pause(10);
+}
+
 describe('at once', () => {
+  test('a coupon whose row is locked delays no settle of another, with a connection less', async () => {
+    const [locked, free] = [await insertCoupon(sql, {}), await insertCoupon(sql, { amount: 202 })];
+    const patient = database.open(2, { lock_timeout: '0', statement_timeout: '0' });
+    // A statement that a connection has not prepared yet has it alone at its first run.
+    await Promise.all(people(2, 'first').map(user => settleUsers(patient, free, [user])));
+    const { waiting } = await transaction(database.url, async tx => {
+      await tx`select from coupons where id = ${locked.id} for update`;
+      const waiting = settleUsers(patient, locked, ['ada']);
+      await someoneWaits(sql);
+      const settled = await Promise.all(people(200).map(user => settleUsers(patient, free, [user])));
+      expect(settled.flat().map(inBrief)).toEqual(Array(200).fill('granted'));
+      return { waiting };
+    });
+    expect((await waiting).map(inBrief)).toEqual(['granted']);
+    await closePool(patient);
+  });
+
   test('8 settles of overlapping batches never grant too much or twice, and agree', {
     timeout: 60_000,
   }, async () => {

@@ -1,4 +1,4 @@
-import { isTransient, isUniqueViolation } from '@claimline/db/error';
+import { isStatementTimeout, isTransient, isUniqueViolation } from '@claimline/db/error';
 import type { Sql } from '@claimline/db/pool';
 import { sqlFile } from '@claimline/db/sql-file';
 import { backoffMs, pause } from '@claimline/kernel/backoff';
@@ -47,7 +47,8 @@ export type Named = { code: string; address: string | null; agent: string | null
 /**
  * Settles a batch and answers with its news. Waits for Postgres as long as
  * it is away, unless `signal` aborts: a connection that was cut after COMMIT was sent is no harm,
- * since a ticket that was decided gets the same answer again.
+ * since a ticket that was decided gets the same answer again. A batch that takes too long is given up: a part of it
+ * may be in time.
  *
  * @param sql a pool with sequential scans off (see settle.sql)
  */
@@ -76,7 +77,8 @@ export async function settle(sql: Sql, batch: Batch, signal: AbortSignal): Promi
         stale++; // Somebody else wrote the same claim in this instant; now it can be seen.
         continue;
       }
-      if (!isTransient(error)) throw error;
+      const isTooLarge = isStatementTimeout(error) && batch.claims.length > 1;
+      if (isTooLarge || !isTransient(error)) throw error;
       if (signal.aborted) throw new StoppedError('stopped while Postgres was away', { cause: error });
       metrics.settleAgain.inc({ why: 'transient' });
       failures++;

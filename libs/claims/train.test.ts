@@ -8,7 +8,7 @@ import { laneOf } from './lane-name.ts';
 import { awkwardUsers } from './testing-gate.ts';
 import { type House, openHouse } from './testing-house.ts';
 import { insertCoupon, people } from './testing-settle.ts';
-import type { Boarded } from './train.ts';
+import { type Boarded, trainLimits } from './train.ts';
 
 for (const kind of ['redis', 'postgres'] as const)
   describeOnEngine(kind, () => {
@@ -69,6 +69,20 @@ for (const kind of ['redis', 'postgres'] as const)
       expect(answers.filter(answer => answer.outcome === 'sold_out')).toHaveLength(500);
       // Line order is the order of grants.
       expect(answers.slice(0, 700).map(answer => answer.outcome)).toEqual(Array(700).fill('granted'));
+    });
+
+    test('people who bring much along travel in jobs that are not large, and nobody is lost', async () => {
+      const coupon = await insertCoupon(house.sql, {});
+      const metadata = JSON.stringify({ note: 'x'.repeat(4000) });
+      const users = people(500);
+      const boarded = await Promise.all(
+        users.map(userId => house.trains.board(coupon.name, { userId, metadata })),
+      );
+      const jobs = await jobsOf(coupon.id);
+      const claims = jobs.flatMap(job => job.claims).sort((a, b) => a[2] - b[2]);
+      expect(claims).toEqual(users.map((userId, i) => [ticketOf(boarded[i]), userId, i + 1, metadata]));
+      for (const job of jobs)
+        expect(job.claims.length * metadata.length).toBeLessThanOrEqual(trainLimits.luggageMost);
     });
 
     test('people of every name get through the queue and back', async () => {

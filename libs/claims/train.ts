@@ -20,7 +20,8 @@ import type { Reason } from './outcome.ts';
  */
 export type Wish = {
   userId: string;
-  metadata: Record<string, unknown> | null;
+  /** As JSON text. */
+  metadata: string | null;
   /** Where the outcome is told besides. */
   callbackUrl?: string | undefined;
   fixed?: { ticket: string; run: number } | undefined;
@@ -51,8 +52,10 @@ type Undecided = { kind: 'undecided'; error: unknown };
 type Issued = Candidate & { createdAtMs: number };
 
 export const trainLimits = {
-  /** Claims in one train: one gate call and one job of at most about 75 kB. */
+  /** Claims in one train: one gate call and one job of at most about 75 kB, without what they bring along. */
   seats: 500,
+  /** Characters of metadata and callback addresses in one train; 500 claims may bring 3,000,000. */
+  luggageMost: 128_000,
   /** Trains caught by an outage of the store, whose places are made real when it is back. */
   lateMost: 1000,
   lateMs: 60_000,
@@ -81,7 +84,12 @@ export function createTrains(house: {
   waitMostMs: number;
 }) {
   const { directory, changes, gate, loadGate, engine, tickets, waitMostMs } = house;
-  const platforms = createPlatforms({ waitMostMs, seats: trainLimits.seats, depart: leave });
+  const platforms = createPlatforms({
+    waitMostMs,
+    seats: trainLimits.seats,
+    load: { weigh: luggageOf, most: trainLimits.luggageMost },
+    depart: leave,
+  });
   let lateSteps = 0;
   const feeder = createFeeder(engine);
 
@@ -295,6 +303,10 @@ const unknownCoupon: Boarded = {
   heldTicket: null,
 };
 
+function luggageOf({ metadata, callbackUrl }: Wish): number {
+  return (metadata?.length ?? 0) + (callbackUrl?.length ?? 0);
+}
+
 function admittedOf(candidates: Candidate[], verdicts: Verdict[]): Candidate[] {
   return candidates.filter((_, i) => verdicts[i]?.kind === 'admitted');
 }
@@ -309,9 +321,8 @@ function claimsOf(wishes: Wish[], candidates: Candidate[], verdicts: Verdict[]) 
     if (line === null) continue;
     const { metadata, callbackUrl, fixed } = wishes[i] as Wish;
     if (claims.length === 0 && fixed) run = fixed.run;
-    const text = metadata ? JSON.stringify(metadata) : '';
-    if (callbackUrl !== undefined) claims.push([ticket, userId, line, text, callbackUrl]);
-    else claims.push(text === '' ? [ticket, userId, line] : [ticket, userId, line, text]);
+    if (callbackUrl !== undefined) claims.push([ticket, userId, line, metadata ?? '', callbackUrl]);
+    else claims.push(metadata === null ? [ticket, userId, line] : [ticket, userId, line, metadata]);
   }
   return { claims, run };
 }

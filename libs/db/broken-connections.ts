@@ -42,8 +42,10 @@ export const brokenConnectionLimits = {
 /** By pool, when the connections that break at this moment are closed. */
 const breaking = new WeakMap<object, Promise<unknown>>();
 
-/** The connections of a pool, and after how many ms a query that has not been answered fails; undefined for never. */
-type Watched = { sockets: Set<Socket>; isRenewed: boolean; deadlineMs: number | undefined };
+/** How many queries of a pool may be unanswered, and after how many ms one fails; undefined for never. */
+type Patience = { unansweredMost: number; deadlineMs: number | undefined };
+/** The connections of a pool, and its queries that were not answered yet. */
+type Watched = Patience & { sockets: Set<Socket>; unanswered: Set<DriverQuery>; isRenewed: boolean };
 /** By pool, and by reserved connection. */
 const watched = new WeakMap<object, Watched>();
 const mended = new WeakSet<object>();
@@ -55,7 +57,7 @@ const nothing = Object.assign(['select'], { raw: ['select'] });
  * Watches the connections of a pool, and mends its queries.
  *
  * @returns `socket` for the driver's option of that name, and `mend` for a query of the pool, which need not run, with
- *   the ms after which a query fails as if its connection had been lost; undefined for never
+ *   the ms after which a query fails as if its connection had been lost
  */
 export function watchConnections() {
   let pool: object | undefined;
@@ -75,11 +77,11 @@ export function watchConnections() {
       // The driver names them in its errors, and the host to the server of a TLS connection.
       return Object.assign(socket, { host, port });
     },
-    mend(query: object, deadlineMs: number | undefined): void {
+    mend(query: object, patience: Patience): void {
       const { handler } = query as DriverQuery;
       pool = handler;
       mendQueries(query as DriverQuery);
-      watched.set(handler, { sockets, isRenewed: false, deadlineMs });
+      watched.set(handler, { ...patience, sockets, unanswered: new Set(), isRenewed: false });
     },
   };
 }
@@ -88,6 +90,12 @@ export function watchConnections() {
 export function watchReserved(ofReserved: object, ofPool: object): void {
   const pool = watched.get((ofPool as DriverQuery).handler);
   if (pool) watched.set((ofReserved as DriverQuery).handler, pool);
+}
+
+/** Fails what was not answered before a pool was ended: the driver forgets those that wait for a connection. `query` need not run. */
+export function failUnanswered(query: object): void {
+  for (const one of watched.get((query as DriverQuery).handler)?.unanswered ?? [])
+    one.reject(Object.assign(new Error('The connections are closed.'), { code: 'CONNECTION_ENDED' }));
 }
 
 function mendQueries(query: DriverQuery): void {
@@ -103,14 +111,25 @@ function mendQueries(query: DriverQuery): void {
     if (this.executed) return handle.call(this);
     const closed = breaking.get(this.handler);
     if (closed) return closed.then(() => this.handle());
+    const pool = watched.get(this.handler);
+    if (pool && pool.unanswered.size >= pool.unansweredMost) {
+      this.executed = true;
+      this.reject(Object.assign(new Error('Too many queries wait for Postgres.'), { code: '53300' }));
+      return Promise.resolve();
+    }
     const { resolve, reject } = this;
     const timer = startDeadline(this);
-    this.resolve = answer => {
+    pool?.unanswered.add(this);
+    const settle = () => {
       clearTimeout(timer);
+      pool?.unanswered.delete(this);
+    };
+    this.resolve = answer => {
+      settle();
       resolve(answer);
     };
     this.reject = error => {
-      clearTimeout(timer);
+      settle();
       if (isOfServer(error)) {
         if (error.code === readOnly) renew(this.handler, 0);
         reject(error);

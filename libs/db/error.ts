@@ -21,6 +21,11 @@ export function isTransient(error: unknown): boolean {
   return transientCodes.has(code) || (isSqlState(code) && transientClasses.includes(code.slice(0, 2)));
 }
 
+/** True where a statement took longer than its session lets one take, or somebody canceled it. */
+export function isStatementTimeout(error: unknown): boolean {
+  return codeOf(error) === '57014';
+}
+
 /** True for a violated unique constraint or primary key; of that name, when one is given. */
 export function isUniqueViolation(error: unknown, constraint?: string): boolean {
   if (codeOf(error) !== '23505') return false;

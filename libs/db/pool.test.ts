@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isTransient } from './error.ts';
 import { closePool, type Notice, openPool, type Sql } from './pool.ts';
 import { createTestDatabase, type TestDatabase } from './testing.ts';
 
@@ -53,6 +54,29 @@ test('sets the limits and settings of its sessions, zero included', async () => 
            current_setting('lock_timeout') as lock, current_setting('work_mem') as memory`;
   expect(row).toEqual({ name: 'pool test', statement: '300ms', lock: '0', memory: '5MB' });
   await expect(sql`select pg_sleep(5)`).rejects.toMatchObject({ code: '57014' });
+});
+
+test('what waits for a connection when a pool is closed fails, and what runs is answered', async () => {
+  const own = openPool({ url: database.url, applicationName: 'pool test', max: 1 });
+  await own`select 1`;
+  const asked = [own`select pg_sleep(0.1)`, own`select 2`, own`select 3`].map(query => query.execute());
+  await Promise.all([
+    closePool(own),
+    expect(asked[0]).resolves.toHaveLength(1),
+    ...asked.slice(1).map(query => expect(query).rejects.toMatchObject({ code: 'CONNECTION_ENDED' })),
+  ]);
+});
+
+test('more queries than may wait fail at once, as transient, and no other is harmed', async () => {
+  const own = openPool({ url: database.url, applicationName: 'pool test', max: 1, unansweredMost: 3 });
+  const asked = await Promise.allSettled(Array.from({ length: 5 }, () => own`select 1`));
+  expect(asked.map(({ status }) => status)).toEqual([
+    ...Array(3).fill('fulfilled'),
+    ...Array(2).fill('rejected'),
+  ]);
+  expect(asked.filter(one => one.status === 'rejected').every(one => isTransient(one.reason))).toBe(true);
+  expect(await own`select 1`).toHaveLength(1);
+  await closePool(own);
 });
 
 test('hands notices on with their code', async () => {

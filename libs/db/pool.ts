@@ -1,5 +1,5 @@
 import postgres from 'postgres';
-import { watchConnections } from './broken-connections.ts';
+import { failUnanswered, watchConnections } from './broken-connections.ts';
 
 /** What queries run on: a tagged template. int8 comes back as a number, timestamptz as a Date. */
 export type Sql = ReturnType<typeof openPool>;
@@ -28,6 +28,17 @@ export const poolLimits = {
   answerSlackMs: 5000,
   /** Queries under way when a pool is closed have so long. The driver waits as long for a connection that broke and was not used since. */
   closeSeconds: 1,
+  /**
+   * Queries written to a connection behind one that runs. With the driver's 100, each that comes while all connections
+   * are in use is written behind one of them and waits for that one, though it may wait for a lock, and others
+   * are free in the meantime.
+   */
+  pipelined: 0,
+  /**
+   * Queries of a pool that were not answered yet; one more fails at once. Half of the requests that an API works on at
+   * once by default, so that those which wait for a Postgres that is slow leave room for claims, which need none.
+   */
+  unansweredMost: 5000,
 } as const;
 
 export type PoolOptions = {
@@ -41,6 +52,7 @@ export type PoolOptions = {
   lockTimeoutMs?: number;
   idleInTransactionMs?: number;
   connectTimeoutSeconds?: number;
+  unansweredMost?: number;
   /**
    * False leaves out what the driver asks of every new connection, and with it arrays as parameters. A
    * connection that breaks while that is asked is an unhandled rejection of the driver's.
@@ -56,9 +68,10 @@ export type PoolOptions = {
 };
 
 /**
- * Opens a pool for single statements. Nothing connects before the first query; a query that finds no
+ * Opens a pool for single statements. Each has a connection to itself; when all are in use the next waits for
+ * whichever is free first. Nothing connects before the first query; a query that finds no
  * Postgres fails within `connectTimeoutSeconds` (see isTransient in error.ts) and the next one tries
- * again. Never `begin` on it.
+ * again. Never `begin` on it: without pipelining the driver never reserves a connection for it.
  */
 export function openPool(options: PoolOptions) {
   const { onNotice, onClose, onNotify } = options;
@@ -66,6 +79,7 @@ export function openPool(options: PoolOptions) {
   const sql = postgres(options.url, {
     max: options.max ?? poolLimits.connections,
     connect_timeout: options.connectTimeoutSeconds ?? poolLimits.connectTimeoutSeconds,
+    ...({ max_pipeline: poolLimits.pipelined } as object),
     backoff: reconnectSeconds,
     // Known to the driver, not to its types.
     ...({ socket: connections.socket } as object),
@@ -91,13 +105,17 @@ export function openPool(options: PoolOptions) {
   const { statementTimeoutMs = poolLimits.statementTimeoutMs, connectTimeoutSeconds } = options;
   const connectMs = (connectTimeoutSeconds ?? poolLimits.connectTimeoutSeconds) * 1000;
   const deadlineMs = statementTimeoutMs + connectMs + poolLimits.answerSlackMs;
-  connections.mend(sql`select`, statementTimeoutMs > 0 ? deadlineMs : undefined);
+  connections.mend(sql`select`, {
+    unansweredMost: options.unansweredMost ?? poolLimits.unansweredMost,
+    deadlineMs: statementTimeoutMs > 0 ? deadlineMs : undefined,
+  });
   return sql;
 }
 
-/** Ends a pool: queries under way may finish for `seconds`, then they fail. */
-export function closePool(sql: Sql, seconds: number = poolLimits.closeSeconds): Promise<void> {
-  return sql.end({ timeout: seconds });
+/** Ends a pool: queries under way may finish for `seconds`, then they fail, and so do those that wait for a connection. */
+export async function closePool(sql: Sql, seconds: number = poolLimits.closeSeconds): Promise<void> {
+  await sql.end({ timeout: seconds });
+  failUnanswered(sql`select`);
 }
 
 function reconnectSeconds(attempt: number): number {

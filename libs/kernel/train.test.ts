@@ -18,6 +18,21 @@ test('items that arrive together travel together, in order, and get their own an
   ]);
 });
 
+test('no train is heavier than it may be, unless a single item is', async () => {
+  const trips: number[][] = [];
+  const train = createTrain<number, number>({
+    seats: 4,
+    load: { weigh: item => item, most: 10 },
+    depart: async items => {
+      trips.push(items);
+      return items;
+    },
+  });
+  const items = [5, 5, 1, 30, 4, 4, 1, 1, 1];
+  expect(await Promise.all(items.map(item => train.board(item)))).toEqual(items);
+  expect(trips).toEqual([[5, 5], [1], [30], [4, 4, 1, 1], [1]]);
+});
+
 test('one trip is under way at a time, and those who arrive meanwhile board the next', async () => {
   let release = () => {};
   const trips: number[][] = [];

@@ -16,20 +16,26 @@ export type Train<Item, Answer> = {
 /** Timers are no finer than this; a shorter rest is none. */
 const TIMER_MS = 1;
 
+/** How heavy items are, and a train may be. */
+export type Load<Item> = { weigh: (item: Item) => number; most: number };
+
 type Seat<Item, Answer> = { item: Item; resolve: (answer: Answer) => void; reject: (error: unknown) => void };
 
 /**
  * @param seats the most items that travel in one train
+ * @param load what an item weighs, and the most that travels in one train; an item that weighs more travels alone
  * @param paceMs told how many travelled in a train, how long from its departure the next one waits for company,
  *   as long as somebody keeps arriving
  * @param depart takes the items in order of arrival and returns one answer for each, in that order
  */
 export function createTrain<Item, Answer>({
   seats,
+  load,
   paceMs,
   depart,
 }: {
   seats: number;
+  load?: Load<Item> | undefined;
   paceMs?: (size: number) => number;
   depart: (items: Item[]) => Promise<Answer[]>;
 }): Train<Item, Answer> {
@@ -39,8 +45,9 @@ export function createTrain<Item, Answer>({
 
   async function run() {
     while (waiting.length > 0) {
-      const passengers = waiting.length <= seats ? waiting : waiting.slice(0, seats);
-      waiting = waiting.length <= seats ? [] : waiting.slice(seats);
+      const count = load ? countWithin(load) : seats;
+      const passengers = waiting.length <= count ? waiting : waiting.slice(0, count);
+      waiting = waiting.length <= count ? [] : waiting.slice(count);
       underWay = passengers.length;
       const nextMs = paceMs ? performance.now() + paceMs(passengers.length) : 0;
       try {
@@ -53,6 +60,16 @@ export function createTrain<Item, Answer>({
       if (nextMs > 0 && waiting.length < seats) await rest(nextMs);
     }
     scheduled = false;
+  }
+
+  /** How many of those who wait are not too heavy together. */
+  function countWithin({ weigh, most }: Load<Item>): number {
+    let weight = 0;
+    for (let count = 0; count < seats && count < waiting.length; count++) {
+      weight += weigh((waiting[count] as Seat<Item, Answer>).item);
+      if (weight > most) return Math.max(1, count);
+    }
+    return seats;
   }
 
   /** Until `untilMs`, or until nobody has arrived for a moment: then all who may come are aboard. */

@@ -1,6 +1,8 @@
+import { isTransient } from '@claimline/db/error';
 import { withDeadline } from '@claimline/kernel/backoff';
 import { type Job, type JobState, type Queue, UnrecoverableError, WaitingError, type Worker } from 'bullmq';
 import { LRUCache } from 'lru-cache';
+import { isQueueAway } from './away.ts';
 import type { Roster } from './roster.ts';
 
 /**
@@ -87,7 +89,7 @@ export const queueLimits = {
   retryBaseMs: 500,
   /** Share of a retry's delay that is random. */
   retryJitter: 0.5,
-  /** Kept for the board. 100 full trains of 500 claims are about 7 MB a lane. */
+  /** Kept for the board. 100 full trains of 500 claims are about 7 MB a lane, and with as much metadata as a train carries 20 MB. */
   completedKept: { count: 100, age: 3600 },
   failedKept: { count: 5000, age: 7 * 24 * 3600 },
   /** A dead worker's jobs are taken over when the lock has run out and a check has seen it: 5.5 s at most. */
@@ -230,7 +232,10 @@ export function createEngine(store: Store, onError: (error: Error) => void): Eng
         },
         { ...workerOptions, concurrency: inHand },
       );
-      worker.on('error', onLaneError);
+      worker.on('error', error => {
+        // Said once of the connection that all share, and not by a thousand lanes as often as they try.
+        if (!isTransient(error) && !isQueueAway(error)) onLaneError(error);
+      });
       worker.on('failed', (job, error) => {
         const isDead =
           job && (error instanceof UnrecoverableError || job.attemptsMade >= (job.opts.attempts ?? 1));

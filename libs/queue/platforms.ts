@@ -1,4 +1,4 @@
-import { createTrain, type Train } from '@claimline/kernel/train';
+import { createTrain, type Load, type Train } from '@claimline/kernel/train';
 import { metrics } from '@claimline/telemetry/metrics';
 import { LRUCache } from 'lru-cache';
 import { createStandingWait } from './standing-wait.ts';
@@ -24,15 +24,18 @@ type Waiting<Item> = { item: Item; sinceMs: number };
  * from another, and for all that wait in this process, which a thousand lanes may fill with few requests each.
  *
  * @param seats requests in one train: one call of the gate and one job
+ * @param load what a request weighs, and the most that a train carries
  * @param depart takes the first to come through the gate and answers for each, in their order
  */
 export function createPlatforms<Item, Answer>({
   waitMostMs,
   seats,
+  load,
   depart,
 }: {
   waitMostMs: number;
   seats: number;
+  load?: Load<Item>;
   depart: (name: string, items: Item[], track: Track) => Promise<Answer[]>;
 }) {
   const openCrowd = () => ({ waiting: 0, wait: createStandingWait(waitMostMs) });
@@ -43,6 +46,7 @@ export function createPlatforms<Item, Answer>({
     const crowd = openCrowd();
     const train: Train<Waiting<Item>, Answer> = createTrain({
       seats,
+      load: load && { weigh: ({ item }) => load.weigh(item), most: load.most },
       paceMs: size => Math.min(platformLimits.paceMsMost, size * platformLimits.paceMsPerClaim),
       async depart(passengers) {
         for (const those of [crowd, all]) those.waiting -= passengers.length;

@@ -1,9 +1,11 @@
+import { pause } from '@claimline/kernel/backoff';
 import { describeError } from '@claimline/telemetry/log';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Engine } from './engine.ts';
 import { queueSuite } from './queue.testsuite.ts';
 import { openRedisEngine } from './redis-engine.ts';
 import { describeWithRedis, startTestRedis, type TestRedis } from './testing.ts';
+import { laneOptions } from './testing-lanes.ts';
 
 queueSuite('redis');
 
@@ -18,6 +20,27 @@ describeWithRedis('a Redis that may evict keys', () => {
     } finally {
       await redis.stop();
     }
+  });
+});
+
+describeWithRedis('a Redis that goes away', () => {
+  test('is complained of by the connection that all share, and not by every lane', async () => {
+    const redis = await startTestRedis();
+    let complaints = 0;
+    const engine = await openRedisEngine({ url: redis.url, side: 'working', onError: () => complaints++ });
+    const lanes = Array.from({ length: 20 }, (_, i) => {
+      const options = laneOptions({ handle: async () => {} });
+      return { options, opened: engine.openLane(`lane ${i}`, options) };
+    });
+    // Each has a connection of its own to wait on, besides those of this test and of the engine.
+    const connected = async () =>
+      Number(/connected_clients:(\d+)/.exec(String(await redis.command('INFO', 'clients')))?.[1]);
+    await expect.poll(connected).toBeGreaterThanOrEqual(lanes.length + 2);
+    await redis.stop();
+    await expect.poll(() => complaints, { timeout: 10_000 }).toBeGreaterThanOrEqual(3);
+    expect(lanes.flatMap(({ options }) => options.errors)).toEqual([]);
+    await engine.close();
+    await Promise.allSettled(lanes.map(({ opened }) => Promise.race([opened.close(), pause(1000)])));
   });
 });
 

@@ -4,7 +4,8 @@
 -- Returns: rows of (invariant text, is_note boolean, found jsonb), none where all is well. A note has an
 --          allowed cause: workers that are busy, stopped, or have a lane paused.
 --
--- Outcomes and messages are of the last day, so that they have not been pruned; and of a minute after an endpoint
+-- Outcomes and messages are of the last day, so that they have not been pruned (those that are numbered in the order in which
+-- they were relayed, which is not that of their decisions: from the first of the day on); and of a minute after an endpoint
 -- was there or was changed, so that a statement which began before it does not count.
 with since as materialized (
   select greatest(min(created_at) + interval '1 minute', now() - interval '1 day') as at from webhook_endpoints
@@ -29,7 +30,13 @@ numbered as (
     webhook_messages.subject, min(coupon_name) as coupon, max(event_sequence) as newest,
     max(event_sequence) - min(event_sequence) + 1 - count(distinct event_sequence) as missing,
     count(*) - count(distinct event_sequence) as doubled
-  from webhook_messages where $1::text is null or coupon_name = $1 group by webhook_messages.subject
+  from webhook_messages
+  where position >= (
+      -- Not min(position): for that the planner may walk the primary key past all that is older.
+      select position from webhook_messages where created_at >= now() - interval '1 day' order by created_at, position limit 1
+    )
+    and ($1::text is null or coupon_name = $1)
+  group by webhook_messages.subject
 )
 select
   'events-are-numbered-without-gaps', false,

@@ -124,6 +124,19 @@ test('where there is no endpoint, nothing is to be told', async () => {
   expect(await found()).toEqual({});
 });
 
+test('the numbers are looked at from the first message of the last day on, by when it was relayed', async () => {
+  await relayOutbox(sql);
+  await sql`update claims set created_at = now() - interval '40 days'`;
+  await sql`update refusals set decided_at = now() - interval '40 days'`;
+  await sql`
+    update webhook_messages set created_at = now() - interval '1 day' * case event_sequence when 2 then 0.5 when 4 then 0 else 2 end`;
+  expect(await found()).toEqual({});
+  await sql`delete from webhook_messages where event_sequence = 3`;
+  expect(await found()).toEqual({ 'events-are-numbered-without-gaps': [1, 0] });
+  await sql`update webhook_messages set created_at = now() - interval '2 days' where event_sequence = 2`;
+  expect(await found()).toEqual({});
+});
+
 test.each([
   [
     'an outcome without a message',
