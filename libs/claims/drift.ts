@@ -87,7 +87,7 @@ async function compareGate({ sql }: Stores, probe: GateProbe, id: string, add: A
   if (!row) return inLine;
   if (what) add('gate-agrees-with-table', what, { what, gate: known, table: row });
   if (known.epoch > row.epoch) return inLine;
-  for await (const page of probe.held(id, known.epoch)) {
+  for await (const page of probe.held(id, known.claimsEpoch)) {
     const counts = await readHeld(sql, row.name, page);
     for (const { userId, count } of page) {
       const held = counts.get(userId) ?? 0;
@@ -143,8 +143,8 @@ async function readHeld(sql: Sql, couponName: string, page: { userId: string }[]
 async function readRow(sql: Sql, id: string): Promise<CouponFacts | null> {
   const [row] = await sql<(CouponFacts & { starts_at: Date | null; ends_at: Date | null })[]>`
     select
-      id, name, epoch, revision, remaining_amount as remaining, status, per_user_limit as "perUserLimit",
-      starts_at, ends_at
+      id, name, epoch, claims_epoch as "claimsEpoch", revision, remaining_amount as remaining, status,
+      per_user_limit as "perUserLimit", starts_at, ends_at
     from coupons where id = ${id}`;
   if (!row) return null;
   const { starts_at, ends_at, ...facts } = row;

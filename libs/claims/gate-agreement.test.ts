@@ -24,6 +24,8 @@ const NOW = 1_800_000_000_000;
 /** What is so, in the tables and in the queue, whatever a gate remembers of it. */
 type Truth = {
   coupon: CouponFacts;
+  /** As it was before it was last changed by hand. */
+  older: CouponFacts;
   held: Map<string, { count: number; ticket: string }>;
   waiting: Map<string, { userId: string; line: number }>;
   past: Candidate[];
@@ -47,8 +49,10 @@ describeWithRedis('the two gates', () => {
   test.each(seeds)('say the same, whatever they are asked and told (seed %i)', async seed => {
     const random = seededRandom(seed);
     const gates = [shared, createLocalGate()] as const;
+    const coupon = couponFacts({ remaining: 3, perUserLimit: 1 + random.below(2) });
     const truth: Truth = {
-      coupon: couponFacts({ remaining: 3, perUserLimit: 1 + random.below(2) }),
+      coupon,
+      older: { ...coupon, epoch: 0 },
       held: new Map(),
       waiting: new Map(),
       past: [],
@@ -84,14 +88,16 @@ function ask(question: (gate: Gate, truth: Truth) => Promise<unknown>): Step {
   return async (gates, truth) => [await question(gates[0], truth), await question(gates[1], truth)];
 }
 
-async function load(gate: Gate, { coupon, held, waiting }: Truth): Promise<void> {
+async function load(gate: Gate, { coupon, held, waiting }: Truth): Promise<string> {
+  if (await gate.renew(coupon)) return 'renewed';
   const holders = [...held].map(([userId, one]) => ({ userId, ...one }));
   const inLine = [...waiting].map(([ticket, one]) => ({ ticket, ...one }));
   await gate.load(coupon, pages(holders), inLine);
+  return 'loaded';
 }
 
 async function admit(gates: readonly [Gate, Gate], truth: Truth, random: Random): Promise<unknown[]> {
-  const coupon = { ...truth.coupon, epoch: truth.coupon.epoch - (random.chance(0.1) ? 1 : 0) };
+  const coupon = random.chance(0.1) ? truth.older : truth.coupon;
   const isLook = random.chance(0.1);
   const candidates = Array.from({ length: 1 + random.below(4) }, () => ({
     userId: random.pick(users),
@@ -141,17 +147,21 @@ async function settle(gates: readonly [Gate, Gate], truth: Truth, random: Random
 
 async function changeByHand(_gates: unknown, truth: Truth, random: Random): Promise<unknown[]> {
   const { coupon, held } = truth;
+  const perUserLimit = random.chance(0.5) ? coupon.perUserLimit : 1 + random.below(2);
+  const isLetGo = random.chance(0.3) && held.delete(random.pick(users));
+  const isOfClaims = isLetGo || perUserLimit !== coupon.perUserLimit;
+  truth.older = coupon;
   truth.coupon = {
     ...coupon,
     epoch: coupon.epoch + 1,
+    claimsEpoch: coupon.claimsEpoch + (isOfClaims ? 1 : 0),
     revision: coupon.revision + 1,
     remaining: random.below(4),
     status: random.pick(['active', 'active', 'active', 'paused', 'ended']),
     startsAtMs: random.pick([null, null, NOW]),
     endsAtMs: random.pick([null, null, NOW + 1]),
-    perUserLimit: 1 + random.below(2),
+    perUserLimit,
   };
-  if (random.chance(0.3)) held.delete(random.pick(users));
   return [];
 }
 

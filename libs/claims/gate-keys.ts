@@ -10,9 +10,12 @@ export function lineKeys(couponId: string): [coupon: string, queued: string, tic
   return [key(couponId, 'coupon'), key(couponId, 'queued'), key(couponId, 'tickets')];
 }
 
-/** The key of who holds a claim, as an epoch saw it. */
-export function heldKey(couponId: string, epoch: number): string {
-  return key(couponId, `held:${epoch}`);
+/**
+ * The key of who holds a claim, as a claims epoch saw it. Another one than that of the version before, which was by the
+ * epoch.
+ */
+export function heldKey(couponId: string, claimsEpoch: number): string {
+  return key(couponId, `holders:${claimsEpoch}`);
 }
 
 /** A script of the gate, by its file in `gate/`. */

@@ -61,12 +61,46 @@ export function gateLoadSuite({ gate, opened, openedWithLine, admit, admitOne }:
       expect(verdict).toEqual({ kind: 'refused', reason: 'already_claimed', heldTicket: null });
     });
 
-    test('holders of an older epoch are forgotten with it', async () => {
-      const coupon = await opened({ epoch: 1 }, [{ userId: 'ada', count: 1, ticket: 't' }]);
+    test('holders of an older claims epoch are forgotten with it', async () => {
+      const coupon = await opened({}, [{ userId: 'ada', count: 1, ticket: 't' }]);
       expect((await admitOne(coupon, 'ada')).verdict).toMatchObject({ reason: 'already_claimed' });
-      const newer = { ...coupon, epoch: 2 };
+      const newer = { ...coupon, epoch: 2, claimsEpoch: 2 };
       await gate().load(newer, pages([]), []);
       expect((await admitOne(newer, 'ada')).verdict).toMatchObject({ kind: 'admitted' });
+    });
+
+    test('the terms of a newer epoch are taken over without a load, and holders and line stay', async () => {
+      const coupon = await opened({}, [{ userId: 'ada', count: 1, ticket: 't' }]);
+      const { ticket } = await admitOne(coupon, 'eve');
+      const paused = { ...coupon, epoch: 2, revision: 2, status: 'paused' as const };
+      expect(await gate().renew(paused)).toBe(true);
+      expect(await gate().admit(coupon, one(), NOW)).toBe('stale');
+      expect((await admit(paused, ['ada', 'eve', 'new'])).verdicts).toEqual([
+        { kind: 'refused', reason: 'already_claimed', heldTicket: 't' },
+        { kind: 'joined', ticket, line: 1 },
+        { kind: 'refused', reason: 'paused', heldTicket: null },
+      ]);
+      // Those of the same epoch or an older one change nothing, and ask for no load.
+      expect(await gate().renew({ ...paused, status: 'active' })).toBe(true);
+      expect(await gate().renew({ ...coupon, claimsEpoch: 0 })).toBe(true);
+      expect((await admitOne(paused, 'new')).verdict).toMatchObject({ reason: 'paused' });
+    });
+
+    test('without a load no terms are taken over of a coupon whose holders are not known', async () => {
+      const coupon = couponFacts();
+      expect(await gate().renew(coupon)).toBe(false);
+      await gate().load(coupon, pages([{ userId: 'ada', count: 1, ticket: 't' }]), []);
+      const newer = { ...coupon, epoch: 2, claimsEpoch: 2, revision: 2 };
+      expect(await gate().renew(newer)).toBe(false);
+      expect(await gate().admit(newer, one(), NOW)).toBe('load');
+    });
+
+    test('a gate that was ahead of a restored table knows no holders when the coupon is changed', async () => {
+      const coupon = await opened({ revision: 10 }, [{ userId: 'ada', count: 1, ticket: 't' }]);
+      const restored = { ...coupon, epoch: 2, revision: 10 };
+      expect(await gate().renew(restored)).toBe(false);
+      await gate().load(restored, pages([]), []);
+      expect((await admitOne(restored, 'ada')).verdict).toMatchObject({ kind: 'admitted' });
     });
   });
 }

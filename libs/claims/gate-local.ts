@@ -19,7 +19,7 @@ type Memory = {
   coupon: CouponFacts | null;
   held: Held;
   /** What was heard while a load reads who holds a claim, for each load under way. */
-  heardMeanwhile: Set<{ epoch: number; held: Held }>;
+  heardMeanwhile: Set<{ claimsEpoch: number; held: Held }>;
   queued: Map<string, { line: number; ticket: string }>;
   tickets: Map<string, { line: number; admittedMs: number; userId: string }>;
   line: number;
@@ -100,10 +100,23 @@ export function createLocalGate(): Gate {
       return { verdicts, line: lineState(memory) };
     },
 
+    async renew(coupon) {
+      const memory = memories.get(coupon.id);
+      const known = memory?.coupon;
+      if (!known) return false;
+      if (known.epoch > coupon.epoch) return true;
+      if (known.claimsEpoch !== coupon.claimsEpoch) return false;
+      if (known.epoch === coupon.epoch) return true;
+      // See gate/renew.lua.
+      if (known.revision >= coupon.revision) return false;
+      memory.coupon = coupon;
+      return true;
+    },
+
     async load(coupon, held, inLine) {
       const memory = memoryOf(coupon.id);
       const holders: Holder[] = [];
-      const heard = { epoch: coupon.epoch, held: new Map() };
+      const heard = { claimsEpoch: coupon.claimsEpoch, held: new Map() };
       memory.heardMeanwhile.add(heard);
       try {
         for await (const page of held) holders.push(...page);
@@ -125,19 +138,20 @@ export function createLocalGate(): Gate {
     async settled(news) {
       const memory = memoryOf(news.couponId);
       let left = 0;
-      const isSameEpoch = memory.coupon !== null && memory.coupon.epoch === news.state?.epoch;
+      const { coupon } = memory;
+      const known = coupon ? [{ claimsEpoch: coupon.claimsEpoch, held: memory.held }] : [];
+      const hearing = [...known, ...memory.heardMeanwhile].filter(
+        one => one.claimsEpoch === news.state?.claimsEpoch,
+      );
       for (const [ticket, decision] of news.decisions) {
         justDecided.set(ticket, true);
         if (leave(memory, ticket)) left++;
         const holds = holdingAfter(ticket, decision);
-        if (!holds) continue;
-        if (isSameEpoch) memory.held.set(decision.userId, holds);
-        for (const one of memory.heardMeanwhile)
-          if (one.epoch === news.state?.epoch) one.held.set(decision.userId, holds);
+        if (holds) for (const one of hearing) one.held.set(decision.userId, holds);
       }
       if (left > 0) memory.rate.count(left);
-      if (memory.coupon && news.state && isSameEpoch && memory.coupon.revision < news.state.revision)
-        memory.coupon = { ...memory.coupon, ...news.state };
+      if (coupon && news.state && coupon.epoch === news.state.epoch && coupon.revision < news.state.revision)
+        memory.coupon = { ...coupon, ...news.state };
     },
 
     async giveBack(couponId, entries) {

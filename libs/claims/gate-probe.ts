@@ -11,6 +11,7 @@ const limits = {
 /** What a gate remembers of a coupon. */
 export type KnownCoupon = {
   epoch: number;
+  claimsEpoch: number;
   revision: number;
   remaining: number;
   status: CouponFacts['status'];
@@ -23,8 +24,8 @@ export type KnownCoupon = {
 export type GateProbe = {
   /** `known` is null where the coupon has to be loaded first. */
   look(couponId: string): Promise<{ known: KnownCoupon | null; inLine: number }>;
-  /** Who is known to hold a claim in an epoch, in pages; somebody may come twice. */
-  held(couponId: string, epoch: number): AsyncGenerator<{ userId: string; count: number }[]>;
+  /** Who is known to hold a claim in a claims epoch, in pages; somebody may come twice. */
+  held(couponId: string, claimsEpoch: number): AsyncGenerator<{ userId: string; count: number }[]>;
   /** Which of these tickets have no place in line. */
   placeless(couponId: string, tickets: string[]): Promise<string[]>;
   /**
@@ -32,8 +33,8 @@ export type GateProbe = {
    * Answers how many got one.
    */
   restore(couponId: string, claims: InLine[]): Promise<number>;
-  /** Forgets what was known in an epoch, but not who is in line. Safe at any time: the next claim loads it. */
-  forget(couponId: string, epoch: number): Promise<void>;
+  /** Forgets what is `known` in its epoch, but not who is in line. Safe at any time: the next claim loads it. */
+  forget(couponId: string, known: KnownCoupon): Promise<void>;
 };
 
 export function createGateProbe(scripts: Scripts): GateProbe {
@@ -46,7 +47,7 @@ export function createGateProbe(scripts: Scripts): GateProbe {
   return {
     async look(couponId) {
       const [coupon, , tickets] = lineKeys(couponId);
-      const [epoch, revision, remaining, status, starts, ends, limit, inLine] = (await look(
+      const [epoch, claimsEpoch, revision, remaining, status, starts, ends, limit, inLine] = (await look(
         [coupon, tickets],
         [],
       )) as [...(string | null)[], number];
@@ -54,6 +55,7 @@ export function createGateProbe(scripts: Scripts): GateProbe {
       const known = epoch
         ? {
             epoch: Number(epoch),
+            claimsEpoch: Number(claimsEpoch),
             revision: Number(revision),
             remaining: Number(remaining),
             status: status as CouponFacts['status'],
@@ -65,10 +67,10 @@ export function createGateProbe(scripts: Scripts): GateProbe {
       return { known, inLine: Number(inLine) };
     },
 
-    async *held(couponId, epoch) {
+    async *held(couponId, claimsEpoch) {
       let cursor = '0';
       do {
-        const [next, ...page] = (await held([heldKey(couponId, epoch)], [cursor, limits.page])) as [
+        const [next, ...page] = (await held([heldKey(couponId, claimsEpoch)], [cursor, limits.page])) as [
           string,
           ...string[],
         ];
@@ -98,9 +100,9 @@ export function createGateProbe(scripts: Scripts): GateProbe {
       return restored;
     },
 
-    async forget(couponId, epoch) {
+    async forget(couponId, { epoch, claimsEpoch }) {
       const [coupon] = lineKeys(couponId);
-      await forget([coupon, heldKey(couponId, epoch)], [epoch]);
+      await forget([coupon, heldKey(couponId, claimsEpoch)], [epoch]);
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { CouponFacts } from '@claimline/coupons';
 import type { Scripts } from '@claimline/queue/engine';
 import type { LineState } from '@claimline/tickets/line';
 import { type Gate, gateLimits, type InLine, type Verdict } from './gate.ts';
@@ -15,6 +16,7 @@ const HELD_ENOUGH = 2_147_483_647;
 export function createRedisGate(scripts: Scripts): Gate {
   const script = (verb: string) => gateScript(scripts, verb);
   const admit = script('admit');
+  const renew = script('renew');
   const open = script('open');
   const hold = script('hold');
   const drop = script('drop');
@@ -28,9 +30,10 @@ export function createRedisGate(scripts: Scripts): Gate {
 
     async admit(coupon, candidates, nowMs) {
       const [header, ...verdicts] = (await admit(
-        [...lineKeys(coupon.id), heldKey(coupon.id, coupon.epoch)],
+        [...lineKeys(coupon.id), heldKey(coupon.id, coupon.claimsEpoch)],
         [
           coupon.epoch,
+          coupon.claimsEpoch,
           nowMs === undefined ? '' : Math.round(nowMs),
           gateLimits.lineMost,
           gateLimits.idleS,
@@ -41,37 +44,31 @@ export function createRedisGate(scripts: Scripts): Gate {
       return { verdicts: verdicts.map(parseVerdict), line: parseLine(header) };
     },
 
+    async renew(coupon) {
+      const [couponKey] = lineKeys(coupon.id);
+      return (await renew([couponKey, heldKey(coupon.id, coupon.claimsEpoch)], termsOf(coupon))) === 1;
+    },
+
     async load(coupon, held) {
       for await (const holders of held) {
         if (holders.length === 0) continue;
         const entries = holders.flatMap(one => [one.userId, `${one.count} ${one.ticket}`]);
-        await hold([heldKey(coupon.id, coupon.epoch)], [gateLimits.idleS, ...entries]);
+        await hold([heldKey(coupon.id, coupon.claimsEpoch)], [gateLimits.idleS, ...entries]);
       }
-      const [couponKey, queuedKey] = lineKeys(coupon.id) as [string, string, string];
-      const before = (await open(
-        [couponKey, queuedKey],
-        [
-          coupon.epoch,
-          coupon.revision,
-          coupon.remaining,
-          coupon.status,
-          coupon.startsAtMs ?? '',
-          coupon.endsAtMs ?? '',
-          coupon.perUserLimit,
-        ],
-      )) as number;
-      // Who held a claim in the epoch before is of no use any more, and may be a million people.
-      if (before > 0 && before < coupon.epoch) await drop([heldKey(coupon.id, before)], []);
+      const [couponKey, queuedKey] = lineKeys(coupon.id);
+      const before = (await open([couponKey, queuedKey], termsOf(coupon))) as number;
+      // Who held a claim in the claims epoch before is of no use any more, and may be a million people.
+      if (before > 0 && before !== coupon.claimsEpoch) await drop([heldKey(coupon.id, before)], []);
     },
 
     async settled(news) {
-      const { epoch, revision, remaining } = news.state ?? { epoch: 0, revision: 0, remaining: 0 };
-      const keys = [...lineKeys(news.couponId), heldKey(news.couponId, epoch)];
+      const { epoch, claimsEpoch, revision, remaining } = news.state ?? unknownState;
+      const keys = [...lineKeys(news.couponId), heldKey(news.couponId, claimsEpoch)];
       const decided = [...news.decisions];
       for (let from = 0; from < decided.length; from += PAGE) {
         const args: (string | number)[] = [epoch, revision, remaining, gateLimits.idleS];
         for (const [ticket, decision] of decided.slice(from, from + PAGE))
-          args.push(decision.userId, ticket, holds(decision));
+          args.push(decision.userId, ticket, news.state ? holds(decision) : '');
         await settled(keys, args);
       }
     },
@@ -116,6 +113,22 @@ export function createRedisGate(scripts: Scripts): Gate {
     forgetAll() {},
     couponsInLine: () => [],
   };
+}
+
+const unknownState = { epoch: 0, claimsEpoch: 0, revision: 0, remaining: 0 };
+
+/** A coupon as gate/renew.lua and gate/open.lua take it. */
+function termsOf(coupon: CouponFacts): (string | number)[] {
+  return [
+    coupon.epoch,
+    coupon.claimsEpoch,
+    coupon.revision,
+    coupon.remaining,
+    coupon.status,
+    coupon.startsAtMs ?? '',
+    coupon.endsAtMs ?? '',
+    coupon.perUserLimit,
+  ];
 }
 
 /** What the person of a decided ticket is known to hold now, as gate/settled.lua takes it. */

@@ -74,17 +74,34 @@ export function gateSettledSuite({ gate, opened, admit, admitOne, inLineOf }: Do
       expect((await admitOne(coupon, 'ada')).verdict).toMatchObject({ kind: 'admitted' });
     });
 
-    test('news of another epoch say nothing about this one, but free the place', async () => {
-      const coupon = await opened({ epoch: 3, revision: 10 });
+    test('news of another claims epoch say nothing about this one, but free the place', async () => {
+      const coupon = await opened({ epoch: 3, claimsEpoch: 3, revision: 10 });
       const { ticket } = await admitOne(coupon, 'ada');
       for (const epoch of [2, 4])
         await gate().settled(
-          settledNews({ ...coupon, epoch }, { revision: 99, remaining: 0 }, [[ticket, granted('ada')]]),
+          settledNews({ ...coupon, epoch, claimsEpoch: epoch }, { revision: 99, remaining: 0 }, [
+            [ticket, granted('ada')],
+          ]),
         );
       expect(await inLineOf(coupon)).toBe(0);
       expect((await admit(coupon, ['ada', 'eve'])).verdicts.map(verdict => verdict.kind)).toEqual([
         'admitted',
         'admitted',
+      ]);
+    });
+
+    test('news of another epoch say who holds a claim, and not what is left', async () => {
+      const coupon = await opened({ epoch: 3, revision: 10 });
+      for (const [epoch, userId] of [[2, 'ada'] as const, [4, 'eve'] as const])
+        await gate().settled(
+          settledNews({ ...coupon, epoch }, { revision: 99, remaining: 0 }, [
+            [`ticket of ${userId}`, granted(userId)],
+          ]),
+        );
+      expect((await admit(coupon, ['ada', 'eve', 'new'])).verdicts).toMatchObject([
+        { reason: 'already_claimed', heldTicket: 'ticket of ada' },
+        { reason: 'already_claimed', heldTicket: 'ticket of eve' },
+        { kind: 'admitted' },
       ]);
     });
 

@@ -18,7 +18,8 @@ export type Gate = {
   /**
    * One call for all claims of a coupon that arrived together; verdicts in their order.
    * `stale`: the gate has seen a newer coupon than `coupon`. `load`: it remembers nothing of this
-   * coupon (or only of an older epoch): call {@link Gate.load}, then again.
+   * coupon (or only of an older epoch): call {@link Gate.renew}, where that is not enough {@link Gate.load}, then
+   * again.
    *
    * Candidates may come with an empty ticket, only to be looked at: who would be admitted is
    * `unticketed` then.
@@ -30,6 +31,11 @@ export type Gate = {
     candidates: Candidate[],
     nowMs: number | undefined,
   ): Promise<{ verdicts: Verdict[]; line: LineState } | 'stale' | 'load'>;
+  /**
+   * Takes over the terms of a newer epoch, where who holds a claim is known and is the same by the claims epoch. False
+   * where the coupon is to be loaded.
+   */
+  renew(coupon: CouponFacts): Promise<boolean>;
   /**
    * Remembers who holds a claim (pages of `held`), then opens for the coupon's epoch. Who is in line
    * is remembered by a shared gate as long as there is a line; the others are told (`inLine`).

@@ -23,6 +23,9 @@ export function createLoadGate({ sql, gate, engine }: { sql: Sql; gate: Gate; en
   const running = new Map<string, Promise<void>>();
 
   async function load(coupon: CouponFacts) {
+    // Most changes leave the holders as they are. Measured with 100,000 of them: to read them holds up the coupon's claims
+    // for 0.9 to 1 s, this for 1 ms; and with four changes a second, as codes are stored, a third of the claims got a 503.
+    if (await gate.renew(coupon)) return;
     const { inLine } = gate.isShared ? { inLine: [] } : await listInLine(engine, coupon.id);
     const decided = await decidedAmong(
       sql,

@@ -16,8 +16,11 @@ export type Decision = { couponName: string; userId: string; decidedAtMs: number
 export type Settled = {
   couponId: string;
   couponName: string;
-  /** null when the coupon is gone: then nothing else is known about it either. */
-  state: { epoch: number; revision: number; remaining: number } | null;
+  /**
+   * null when the coupon is gone: then nothing else is known about it either. Also where a worker of a version without
+   * claims epochs tells it: then the gate only frees places.
+   */
+  state: { epoch: number; claimsEpoch: number; revision: number; remaining: number } | null;
   /** By ticket. */
   decisions: Map<string, Decision>;
 };
@@ -29,6 +32,7 @@ type Payload = {
   coupon: string;
   name: string;
   epoch?: number | null;
+  claims_epoch?: number | null;
   revision?: number | null;
   remaining?: number | null;
   at: number;
@@ -47,9 +51,14 @@ export type News = Omit<Settled, 'decisions'> & {
 
 /** Reads a payload without looking at its outcomes. */
 export function parseNews(text: string): News {
-  const { coupon, name, epoch, revision, remaining, at, outcomes } = JSON.parse(text) as Payload;
-  const isKnown = typeof epoch === 'number' && typeof revision === 'number' && typeof remaining === 'number';
-  const state = isKnown ? { epoch, revision, remaining } : null;
+  const payload = JSON.parse(text) as Payload;
+  const { coupon, name, epoch, claims_epoch: claimsEpoch, revision, remaining, at, outcomes } = payload;
+  const isKnown =
+    typeof epoch === 'number' &&
+    typeof claimsEpoch === 'number' &&
+    typeof revision === 'number' &&
+    typeof remaining === 'number';
+  const state = isKnown ? { epoch, claimsEpoch, revision, remaining } : null;
   return { couponId: coupon, couponName: name, state, at, outcomes };
 }
 

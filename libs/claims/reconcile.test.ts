@@ -172,7 +172,11 @@ for (const kind of ['redis', 'postgres'] as const)
           expect.stringMatching(/^other: .*from \{.*"remaining_amount":5.*to \{.*"remaining_amount":3/),
         ]);
         expect(await readCouponRow(sql, 'a sale')).toMatchObject({ remaining_amount: 7, claimed_count: 3 });
-        expect(await readCouponRow(sql, 'other')).toMatchObject({ remaining_amount: 3, epoch: 3 });
+        expect(await readCouponRow(sql, 'other')).toMatchObject({
+          remaining_amount: 3,
+          epoch: 3,
+          claims_epoch: 2,
+        });
         expect(await changed()).toEqual(before);
         expect(await run(opened, true)).toEqual(nothing);
       });
@@ -425,6 +429,19 @@ for (const kind of ['redis', 'postgres'] as const)
 
 const nothing = { drift: [], noted: [], done: [] };
 /** What the gate knows of a coupon after one grant of ten, field by field. */
-const asLoaded = ['epoch', '1', 'revision', '2', 'remaining', '9', 'status', 'active', 'limit', '1'];
+const asLoaded = [
+  'epoch',
+  '1',
+  'claims_epoch',
+  '1',
+  'revision',
+  '2',
+  'remaining',
+  '9',
+  'status',
+  'active',
+  'limit',
+  '1',
+];
 
 const named = (coupon: { id: string; name: string }) => ({ coupon: coupon.id, name: coupon.name });

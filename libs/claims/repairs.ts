@@ -91,7 +91,7 @@ const gate: Repair = {
 export async function forgetAtGate({ probe }: Stores, couponId: string): Promise<boolean> {
   const { known } = (await probe?.look(couponId)) ?? { known: null };
   if (!known) return false;
-  await probe?.forget(couponId, known.epoch);
+  await probe?.forget(couponId, known);
   metrics.repairs.inc({ what: 'gate forgot a coupon' });
   return true;
 }

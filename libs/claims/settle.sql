@@ -9,8 +9,8 @@
 --         $7 text    with $6, the address of who wants it, for the audit
 --         $8 text    with $6, their user agent
 --         $9 text[]  null, or the callback addresses of these claims or null, one per ticket
--- Returns: rows of (payload), JSON texts {coupon, name, epoch, revision, remaining, at, outcomes},
---          with outcomes a list of [ticket, user, 'g', sequence, claim id, claims held], with 'c' in
+-- Returns: rows of (payload), JSON texts {coupon, name, epoch, claims_epoch, revision, remaining, at,
+--          outcomes}, with outcomes a list of [ticket, user, 'g', sequence, claim id, claims held], with 'c' in
 --          place of 'g' where a code comes with it (read it from assignments, by the claim's id), or
 --          [ticket, user, 'r', reason, ticket of the claim already held or null], each with the time in
 --          ms at the end where it was decided before.
@@ -254,6 +254,7 @@ message as (
     'coupon', $1::uuid,
     'name', coalesce(coupon.name, $5::text),
     'epoch', coupon.epoch,
+    'claims_epoch', coupon.claims_epoch,
     'revision', coupon.revision + 1,
     'remaining', coupon.remaining_amount - total.granted,
     'at', floor(extract(epoch from now()) * 1000),

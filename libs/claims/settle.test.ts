@@ -61,8 +61,8 @@ describe('stock', () => {
     const coupon = await insertCoupon(sql, { amount: 5 });
     const news = await settleClaims(sql, coupon, claimsOf(people(2)));
     const row = await readCouponRow(sql, coupon.name);
-    expect(news.state).toEqual({ epoch: row?.epoch, revision: row?.revision, remaining: 3 });
-    expect(row?.epoch).toBe(1);
+    expect(news.state).toEqual({ epoch: 1, claimsEpoch: 1, revision: row?.revision, remaining: 3 });
+    expect(row).toMatchObject({ epoch: 1, claims_epoch: 1 });
   });
 
   test('batches follow each other in the sequence', async () => {

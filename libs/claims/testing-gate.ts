@@ -36,7 +36,7 @@ export function openDoor(gate: () => Gate) {
   async function openedWithLine(waiting: string[], facts: Partial<CouponFacts>, held: Holder[]) {
     const earlier = await opened();
     const { tickets } = await admit(earlier, waiting);
-    const coupon = { ...earlier, ...facts, epoch: earlier.epoch + 1 };
+    const coupon = { ...earlier, ...facts, epoch: earlier.epoch + 1, claimsEpoch: earlier.claimsEpoch + 1 };
     await gate().load(coupon, pages(held), []);
     return { coupon, tickets };
   }

@@ -122,6 +122,7 @@ export function createPassThroughGate(): Gate {
       const verdicts = candidates.map(() => ({ kind: 'admitted' as const, line: ++line }));
       return { verdicts, line: state };
     },
+    renew: async () => true,
     async load() {},
     async settled() {},
     async giveBack() {},

@@ -57,10 +57,11 @@ export async function readCouponRow(sql: Sql, name: string) {
       granted_count: number;
       claimed_count: number;
       epoch: number;
+      claims_epoch: number;
       revision: number;
     }[]
   >`
-    select amount, remaining_amount, granted_count, claimed_count, epoch, revision
+    select amount, remaining_amount, granted_count, claimed_count, epoch, claims_epoch, revision
     from coupons where name = ${name}`;
   return row;
 }

@@ -17,6 +17,7 @@ export function couponFacts(facts: Partial<CouponFacts> = {}): CouponFacts {
     id,
     name: `coupon ${id}`,
     epoch: 1,
+    claimsEpoch: 1,
     revision: 1,
     remaining: 1000,
     status: 'active',
@@ -58,7 +59,7 @@ export function settledNews(
   return {
     couponId: coupon.id,
     couponName: coupon.name,
-    state: { epoch: coupon.epoch, revision, remaining },
+    state: { epoch: coupon.epoch, claimsEpoch: coupon.claimsEpoch, revision, remaining },
     decisions: new Map(decisions),
   };
 }

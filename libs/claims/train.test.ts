@@ -3,6 +3,7 @@ import type { Engine } from '@claimline/queue/engine';
 import { describeOnEngine } from '@claimline/queue/testing';
 import { jobIdOf } from '@claimline/tickets/ticket';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Gate, Holder } from './gate.ts';
 import type { JobData } from './job.ts';
 import { laneOf } from './lane-name.ts';
 import { awkwardUsers } from './testing-gate.ts';
@@ -196,6 +197,99 @@ for (const kind of ['redis', 'postgres'] as const)
       expect(await house.trains.board(name, wish('ada'))).toEqual(unknown);
       await insertCoupon(house.sql, { name });
       expect(await house.trains.board(name, wish('ada'))).toMatchObject({ kind: 'queued', joined: false });
+    });
+
+    /** A coupon that many people hold, and an accepting process that counts the pages of them it reads. */
+    async function openHeld() {
+      const coupon = await insertCoupon(house.sql, { amount: 10_000 });
+      await house.sql`
+        insert into claims (user_id, coupon_name, sequence, ticket)
+        select 'holder ' || n, ${coupon.name}, n, ${coupon.id} || n from generate_series(1, 3000) n`;
+      await house.sql`
+        update coupons set granted_count = 3000, claimed_count = 3000, remaining_amount = 7000 where id = ${coupon.id}`;
+      let read = 0;
+      async function* counted(held: AsyncIterable<Holder[]>) {
+        for await (const page of held) {
+          read++;
+          yield page;
+        }
+      }
+      const { gate } = house;
+      const load: Gate['load'] = (facts, held, inLine) => gate.load(facts, counted(held), inLine);
+      const { trains } = house.openDoor({ gate: { ...gate, load } });
+      return {
+        coupon,
+        pagesRead: () => read,
+        async claim(userId: string): Promise<string> {
+          const boarded = await trains.board(coupon.name, wish(userId));
+          return boarded.kind === 'refused' ? boarded.reason : boarded.kind;
+        },
+      };
+    }
+
+    test('only a change of who holds a claim, or of how many one may, reads who does', async () => {
+      const { coupon, claim, pagesRead } = await openHeld();
+      const { sql } = house;
+      expect(await claim('holder 1')).toBe('already_claimed');
+      expect(pagesRead()).toBe(2);
+      const id = coupon.id;
+      const ofTerms = [
+        () => sql`update coupons set metadata = '{"a": 1}' where id = ${id}`,
+        () => sql`update coupons set starts_at = now(), ends_at = now() + interval '1 hour' where id = ${id}`,
+        () => sql`update coupons set amount = 9000, remaining_amount = 6000 where id = ${id}`,
+        () => sql`update coupons set status = 'paused' where id = ${id}`,
+      ];
+      for (const change of ofTerms) {
+        await change();
+        expect(await claim('holder 1')).toBe('already_claimed');
+      }
+      expect(await claim('new')).toBe('paused');
+      await sql`update coupons set status = 'active' where id = ${id}`;
+      expect(await claim('new')).toBe('queued');
+      expect(pagesRead()).toBe(2);
+
+      const { name } = coupon;
+      const ofClaims: [change: () => Promise<unknown>, userId: string, answer: string][] = [
+        [
+          () => sql`delete from claims where coupon_name = ${name} and user_id = 'holder 2'`,
+          'holder 2',
+          'queued',
+        ],
+        [
+          () => sql`insert into claims (user_id, coupon_name) values ('kim', ${name})`,
+          'kim',
+          'already_claimed',
+        ],
+        [() => sql`update claims set user_id = 'heir' where ticket = ${`${id}3`}`, 'holder 3', 'queued'],
+        [() => sql`update coupons set per_user_limit = 2 where id = ${id}`, 'holder 4', 'queued'],
+        [() => sql`update coupons set per_user_limit = 1 where id = ${id}`, 'holder 5', 'already_claimed'],
+      ];
+      for (const [index, [change, userId, answer]] of ofClaims.entries()) {
+        await change();
+        expect([userId, await claim(userId)]).toEqual([userId, answer]);
+        expect(pagesRead()).toBe(2 * (index + 2));
+      }
+      expect(await claim('heir')).toBe('already_claimed');
+    });
+
+    test('nobody is turned away while codes are stored batch by batch, and nothing is loaded again', async () => {
+      const { coupon, claim, pagesRead } = await openHeld();
+      const answers = new Set<string>();
+      let isOver = false;
+      async function claimOn(who: number) {
+        for (let n = 0; !isOver; n++)
+          answers.add(await claim(`${who} ${n}`).catch((error: Error) => error.message));
+      }
+      expect(await claim('first')).toBe('queued');
+      const crowd = Promise.all([1, 2, 3].map(claimOn));
+      for (let batch = 0; batch < 20; batch++)
+        await house.sql`
+          insert into codes (random_key, code, coupon_name)
+          select draw_random_key(0), upper(${`${kind}-${batch}-`} || n), ${coupon.name} from generate_series(1, 1000) n`;
+      isOver = true;
+      await crowd;
+      expect([...answers]).toEqual(['queued']);
+      expect(pagesRead()).toBe(2);
     });
 
     test('nothing was complained of', () => {

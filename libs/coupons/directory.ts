@@ -23,6 +23,7 @@ type FactsRow = {
   id: string;
   name: string;
   epoch: number;
+  claims_epoch: number;
   revision: number;
   remaining_amount: number;
   status: CouponStatus;
@@ -33,13 +34,14 @@ type FactsRow = {
 
 async function readFacts(sql: Sql, name: string): Promise<CouponFacts | null> {
   const [row] = await sql<FactsRow[]>`
-    select id, name, epoch, revision, remaining_amount, status, starts_at, ends_at, per_user_limit
+    select id, name, epoch, claims_epoch, revision, remaining_amount, status, starts_at, ends_at, per_user_limit
     from coupons where name = ${name}`;
   if (!row) return null;
   return {
     id: row.id,
     name: row.name,
     epoch: row.epoch,
+    claimsEpoch: row.claims_epoch,
     revision: row.revision,
     remaining: row.remaining_amount,
     status: row.status,

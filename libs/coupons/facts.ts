@@ -1,8 +1,9 @@
-/** What a claim needs to know of a coupon: a row at one epoch and revision (see the migration). */
+/** What a claim needs to know of a coupon: a row at one epoch, claims epoch and revision (see migrations 0001 and 0014). */
 export type CouponFacts = {
   id: string;
   name: string;
   epoch: number;
+  claimsEpoch: number;
   revision: number;
   remaining: number;
   status: CouponStatus;

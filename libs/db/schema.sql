@@ -137,6 +137,7 @@ create table coupons (
   book_position double precision not null default 0,
   public boolean not null default false,
   limits_lowered_at timestamp with time zone not null default '-infinity'::timestamp with time zone,
+  claims_epoch bigint not null default 1,
   constraint coupons_amount_check CHECK (((amount >= 1) OR (has_book AND (amount = 0)))),
   constraint coupons_check CHECK ((ends_at > starts_at)),
   constraint coupons_discount_check CHECK (((discount IS NULL) OR is_discount(discount))),
@@ -702,7 +703,7 @@ CREATE OR REPLACE FUNCTION public.claims_after_truncate()
  LANGUAGE plpgsql
 AS $function$
 begin
-  update coupons set granted_count = 0, claimed_count = 0;
+  update coupons set granted_count = 0, claimed_count = 0, claims_epoch = claims_epoch + 1;
   return null;
 end $function$
 ;
@@ -712,10 +713,10 @@ CREATE OR REPLACE FUNCTION public.claims_after_update()
  LANGUAGE plpgsql
 AS $function$
 begin
-  -- Also where it only changed hands: what is remembered of the coupon is out of date.
   update coupons
-    set claimed_count = claimed_count
-      + (case when name = new.coupon_name then 1 else 0 end) - (case when name = old.coupon_name then 1 else 0 end)
+    set claims_epoch = claims_epoch + 1,
+      claimed_count = claimed_count
+        + (case when name = new.coupon_name then 1 else 0 end) - (case when name = old.coupon_name then 1 else 0 end)
     where name in (old.coupon_name, new.coupon_name);
   return null;
 end $function$
@@ -843,6 +844,12 @@ AS $function$
 begin
   new.revision := old.revision + 1;
   new.epoch := old.epoch + 1;
+  -- The counters move with every claim that comes or goes; who sets them alone may have written claims before.
+  if (new.per_user_limit, new.granted_count, new.claimed_count)
+    is distinct from (old.per_user_limit, old.granted_count, old.claimed_count)
+  then
+    new.claims_epoch := old.claims_epoch + 1;
+  end if;
   new.updated_at := clock_timestamp();
   perform notify_coupon_changed(old.name);
   perform notify_coupon_changed(new.name);
@@ -1244,6 +1251,8 @@ comment on column public.codes.redemption_count is 'Uses of a public code; those
 comment on column public.coupons.book_position is 'random_key of the code that left the book last.';
 
 comment on column public.coupons.claimed_count is 'Rows of this coupon in claims: granted_count less what was deleted by hand.';
+
+comment on column public.coupons.claims_epoch is 'Rises with a change, other than a settle, of who holds its claims or how many one may hold; triggers see to it.';
 
 comment on column public.coupons.granted_count is 'The sequence number of the newest claim.';
 

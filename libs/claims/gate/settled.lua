@@ -1,5 +1,5 @@
 -- Takes in what a settle decided. May be told twice: only what is still in line counts.
--- KEYS: 1 coupon, 2 queued, 3 tickets, 4 held (of the epoch that the settle saw)
+-- KEYS: 1 coupon, 2 queued, 3 tickets, 4 held (of the claims epoch that the settle saw)
 -- ARGV: 1 epoch, 2 revision, 3 remaining, 4 seconds to remember, 5... user, ticket, and what the
 --       person holds now: "<how many>" of this ticket, "<how many> <other ticket>", or ""
 -- Returns how many left the line. At most 2,000 tickets a call: they travel through Lua's stack.

@@ -19,6 +19,7 @@ export function createSharedGate() {
       return {
         isShared: true,
         admit: (...args) => call('admit', () => memory.admit(...args)),
+        renew: coupon => call('renew', () => memory.renew(coupon)),
         load: (...args) => call('load', () => memory.load(...args)),
         settled: news => call('settled', () => memory.settled(news)),
         giveBack: (id, entries) =>

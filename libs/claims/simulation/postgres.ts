@@ -61,11 +61,12 @@ function read(text: string, [value, second]: unknown[], tables: Tables): unknown
 
 function toFactsRow(coupon: ReturnType<typeof byId>) {
   if (!coupon) return [];
-  const { startsAtMs, endsAtMs, remaining, limit, ...same } = coupon;
+  const { startsAtMs, endsAtMs, remaining, limit, claimsEpoch, ...same } = coupon;
   const at = (ms: number | null) => (ms === null ? null : new Date(ms));
   return [
     {
       ...same,
+      claims_epoch: claimsEpoch,
       remaining_amount: remaining,
       per_user_limit: limit,
       starts_at: at(startsAtMs),

@@ -172,14 +172,14 @@ function inBrief(payloads: string[]) {
       return [ticket, userId, kind, rest[0] ?? null, rest[1] ?? null, (rest[2] ?? null) !== null];
     }),
   );
-  const { coupon, name, epoch, revision, remaining } = parts[0] ?? {};
-  return { state: { coupon, name, epoch, revision, remaining }, outcomes: outcomes.sort() };
+  const { at: _at, outcomes: _outcomes, ...state } = parts[0] ?? {};
+  return { state, outcomes: outcomes.sort() };
 }
 
 async function readRows(sql: Sql, name: string) {
   const coupons = await sql`
     select id, amount, remaining_amount as remaining, granted_count as granted, claimed_count as claimed,
-      per_user_limit as limit, status, revision, epoch
+      per_user_limit as limit, status, revision, epoch, claims_epoch as "claimsEpoch"
     from coupons where name = ${name}`;
   const claims = await sql`
     select user_id as "userId", ordinal, sequence, ticket from claims where coupon_name = ${name} order by sequence`;

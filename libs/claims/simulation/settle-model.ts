@@ -48,6 +48,7 @@ export function settleModel(tables: Tables, seen: Rows, parameters: SettleParame
     coupon: couponId,
     name,
     epoch: after?.epoch ?? null,
+    claims_epoch: after?.claimsEpoch ?? null,
     revision: after?.revision ?? null,
     remaining: after?.remaining ?? null,
     at: nowMs,

@@ -1,4 +1,4 @@
-/** A coupon's row, as far as settle looks at it; see db/migrations/0001_coupons_and_claims.sql. */
+/** A coupon's row, as far as settle looks at it; see db/migrations 0001 and 0014. */
 export type Coupon = {
   id: string;
   name: string;
@@ -12,6 +12,7 @@ export type Coupon = {
   endsAtMs: number | null;
   revision: number;
   epoch: number;
+  claimsEpoch: number;
 };
 export type Claim = {
   id: number;
@@ -94,11 +95,20 @@ export function createTables(clockMs: () => number, watch: Watch) {
     for (const { channel, payload } of notifications) watch.notify(channel, payload);
   }
 
-  /** By hand: the trigger raises epoch and revision. */
+  /** By hand: the trigger raises epoch and revision, and the claims epoch with the counters and the limit. */
   function change(name: string, to: Partial<Coupon>) {
     const coupon = rows.coupons.get(name);
     if (!coupon) return;
-    const changed = { ...coupon, ...to, epoch: coupon.epoch + 1, revision: coupon.revision + 1 };
+    const { claimsEpoch, epoch, revision } = coupon;
+    const isOfClaims = (['limit', 'granted', 'claimed'] as const).some(
+      one => (to[one] ?? coupon[one]) !== coupon[one],
+    );
+    const raised = {
+      epoch: epoch + 1,
+      claimsEpoch: claimsEpoch + (isOfClaims ? 1 : 0),
+      revision: revision + 1,
+    };
+    const changed = { ...coupon, ...to, ...raised };
     rows = { ...rows, coupons: new Map(rows.coupons).set(name, changed) };
     watch.committed([]);
     announce(name);
@@ -117,7 +127,7 @@ export function createTables(clockMs: () => number, watch: Watch) {
       if (rows.coupons.has(coupon.name)) return;
       const defaults = { granted: 0, claimed: 0, limit: 1, startsAtMs: null, endsAtMs: null };
       const row: Coupon = {
-        ...{ ...defaults, remaining: coupon.amount, status: 'active', revision: 1, epoch: 1 },
+        ...{ ...defaults, remaining: coupon.amount, status: 'active', revision: 1, epoch: 1, claimsEpoch: 1 },
         ...coupon,
       };
       rows = { ...rows, coupons: new Map(rows.coupons).set(row.name, row) };

@@ -7,8 +7,9 @@
 --
 -- Where claims are gone that are still counted, or have numbers that were never given out, the counters are the
 -- only trace of a lost or doubled grant: then nothing is set by the claims. Units of claims that were deleted by
--- hand stay as they are, for sale or not. The epoch rises and everybody is told, so that every gate loads the coupon
--- again; updated_at stays, since verify judges older claims by it, and the coupon's terms are not changed.
+-- hand stay as they are, for sale or not. The epochs rise and everybody is told, so that every gate loads the coupon
+-- and who holds its claims again; updated_at stays, since verify judges older claims by it, and the coupon's terms are
+-- not changed.
 with counted as (
   select count(*) as n, coalesce(max(sequence), 0) as last
   from claims where coupon_name = (select name from coupons where id = $1::uuid)
@@ -44,7 +45,8 @@ set
   amount = corrected.amount,
   remaining_amount = corrected.remaining_amount,
   revision = coupons.revision + 1,
-  epoch = coupons.epoch + 1
+  epoch = coupons.epoch + 1,
+  claims_epoch = coupons.claims_epoch + 1
 from corrected
 where coupons.id = corrected.id
   and (coupons.claimed_count, coupons.amount, coupons.remaining_amount)
