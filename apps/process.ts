@@ -1,6 +1,7 @@
 import { backoffMs, pause, withDeadline } from '@claimline/kernel/backoff';
 import { type Closers, createClosers } from '@claimline/kernel/closers';
 import { ConfigError } from '@claimline/kernel/config';
+import { isQueueAway } from '@claimline/queue/away';
 import { createLog, type Logger } from '@claimline/telemetry/log';
 import { type Config, readConfig } from './config.ts';
 
@@ -121,6 +122,7 @@ function isStoreAway(error: unknown): boolean {
   const message = error instanceof Error ? error.message : '';
   return (
     /^(?:E[A-Z]+|CONN\w+|CONNECT_TIMEOUT|57P0\d|08\w{3})$/.test(code) ||
-    /Connection is closed|ECONN/.test(message)
+    /Connection is closed|ECONN/.test(message) ||
+    isQueueAway(error)
   );
 }

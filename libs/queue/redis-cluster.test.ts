@@ -1,0 +1,3 @@
+import { queueSuite } from './queue.testsuite.ts';
+
+queueSuite('cluster');
