@@ -96,7 +96,7 @@ export const settings = {
   ),
   LANES_PER_WORKER: setting(
     wholeNumber({ min: 1, max: 10_000, fallback: 1000 }),
-    'Most lanes of each kind (claims, seats, webhooks) that a worker has open; on Redis one costs about 0.3 MB and a connection: with 1000 up to 3,000 lanes, 0.9 GB and 3,000 connections where all are busy.',
+    'Most lanes of each kind (claims, seats, webhooks) that a worker has open; on Redis one costs about 0.3 MB and a connection: with 1000 up to 3,000 lanes, 0.9 GB and 3,000 connections where all are busy, and two to three times that on a Redis Cluster.',
   ),
   WORKER_PORT: setting(
     wholeNumber({ min: 0, max: 65_535, fallback: 0 }),

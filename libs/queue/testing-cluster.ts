@@ -45,7 +45,7 @@ export async function startTestRedisCluster({ replicas = 0 } = {}): Promise<Test
 
   async function primaryOf(key: string): Promise<TestRedis> {
     for (const node of nodes) {
-      const answer = await node.command('GET', key).catch((error: Error) => error);
+      const answer = await node.command('EXISTS', key).catch((error: Error) => error);
       if (!(answer instanceof Error)) return node;
     }
     throw new Error(`no node has the slot of ${key}`);
