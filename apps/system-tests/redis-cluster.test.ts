@@ -88,10 +88,12 @@ describeWithRedis('on a Redis Cluster', () => {
       stack.startWorker();
     }
     const tickets = await atMost(crowdAtOnce, crowd, async ({ name, user }) => {
-      if (client.history.length > crowd.length / 3) killed ??= kill();
-      return (await join(client, name, user)).body.ticket;
+      const { ticket } = (await join(client, name, user)).body;
+      if (client.history.length > crowd.length / 2) killed ??= kill();
+      await killed;
+      if (ticket) await client.ticket(ticket);
+      return ticket;
     });
-    await killed;
     const told = await outcomes(
       client,
       tickets.filter(ticket => ticket !== undefined),

@@ -22,6 +22,8 @@ export const connectionLimits = {
   redirections: { accepting: 16, working: Number.POSITIVE_INFINITY },
   /** Wait between these: nodes that do not agree yet after a failover would send it to and fro. */
   redirectMs: 50,
+  /** What the connections to the nodes of a cluster complain of is said once in so long. */
+  nodeErrorMs: 2000,
 } as const;
 
 const isReplica = /^(?:READONLY|MASTERDOWN) /;
@@ -141,6 +143,7 @@ async function connectCluster(
 ): Promise<RedisConnections> {
   if (db) throw new Error(`REDIS_URL names database ${db}, and a Redis Cluster has but one: leave it out`);
   const connections: Cluster[] = [];
+  const onNodeError = seldom(onError);
   const close = () => {
     for (const connection of connections) connection.disconnect();
   };
@@ -156,7 +159,7 @@ async function connectCluster(
     });
     cluster.setMaxListeners(0); // As for a single one.
     cluster.on('error', onError);
-    cluster.on('node error', onError);
+    cluster.on('node error', onNodeError);
     connections.push(cluster);
     return cluster;
   }
@@ -170,6 +173,21 @@ async function connectCluster(
     throw error;
   }
   return { client, openSubscriber: () => openOne(true), close };
+}
+
+/** Hands on what was not said in the last seconds: a node that is missing is tried ten times a second. */
+function seldom(onError: (error: Error) => void): (error: Error) => void {
+  const said = new Set<string>();
+  let sinceMs = Number.NEGATIVE_INFINITY;
+  return error => {
+    if (performance.now() - sinceMs > connectionLimits.nodeErrorMs) {
+      sinceMs = performance.now();
+      said.clear();
+    }
+    if (said.has(error.message)) return;
+    said.add(error.message);
+    onError(error);
+  };
 }
 
 function isClustered(info: string): boolean {
