@@ -70,6 +70,7 @@ describe('a mistake in the environment', () => {
     ['REDIS_URL', 'http://localhost:6379'],
     ['OPERATOR_KEY', 'a key of several words'],
     ['OPERATOR_KEY', 'a-key-with-an-umlaut-ü'],
+    ['REDIS_URL', 'redis://a:6379,http://b:6379'],
     ['LOG_LEVEL', 'INFO'],
     ['RATE_LIMITS', 'true'],
     ['WEBHOOK_ALLOW_HOSTS', 'localhost,10.0.0.0/33'],
@@ -176,6 +177,14 @@ test('`claimline config` masks secrets, also those within addresses', async () =
   expect(out).toContain('db.test:5433/shop');
   expect(out).toContain('cache.test:6380/1');
   expect(parseEnv(out).OPERATOR_KEY).toMatch(/^\*+$/);
+});
+
+test('`claimline config` masks the password of every node of a cluster, also one with a comma', () => {
+  const nodes = 'rediss://shop:hunter2,a@a.test:7000, rediss://shop:hunter2,b@b.test:7001';
+  const config = parseSettings(settings, { REDIS_URL: nodes });
+  const printed = printConfig(config);
+  expect(printed).not.toContain('hunter2');
+  expect(printed).toMatch(/^REDIS_URL=rediss:\/\/shop:\*+@a\.test:7000,rediss:\/\/shop:\*+@b\.test:7001$/m);
 });
 
 test('.env.example is what `claimline config --example` prints', async () => {

@@ -7,6 +7,7 @@ import {
   parseSettings,
   type SettingsShape,
   secondsList,
+  splitAddresses,
   wholeNumber,
 } from '@claimline/kernel/config';
 import { logLevels } from '@claimline/telemetry/log';
@@ -23,7 +24,18 @@ function setting<Schema extends z.ZodType>(schema: Schema, text: string, isSecre
 
 function url(schemes: string[]) {
   const message = `must be an address that starts with ${schemes.map(scheme => `${scheme}//`).join(' or ')}`;
-  return z.string().refine(text => URL.canParse(text) && schemes.includes(new URL(text).protocol), message);
+  return z.string().refine(text => isAddress(text, schemes), message);
+}
+
+/** Several addresses, each of which starts with one of the schemes. */
+function urls(schemes: string[]) {
+  const starts = schemes.map(scheme => `${scheme}//`).join(' or ');
+  const message = `must be an address that starts with ${starts}, or several of them, separated by commas`;
+  return z.string().refine(text => splitAddresses(text).every(one => isAddress(one, schemes)), message);
+}
+
+function isAddress(text: string, schemes: string[]): boolean {
+  return URL.canParse(text) && schemes.includes(new URL(text).protocol);
 }
 
 /** A comma behind user and password, both of which may have one. */
@@ -75,8 +87,8 @@ export const settings = {
     true,
   ),
   REDIS_URL: setting(
-    url(['redis:', 'rediss:']).optional(),
-    'Redis 6.2 or newer, maxmemory-policy noeviction. Without it the queue is in Postgres too, at a fraction of the speed.',
+    urls(['redis:', 'rediss:']).optional(),
+    'Redis 6.2 or newer, maxmemory-policy noeviction; or some nodes of a Redis Cluster, separated by commas, with user, password and TLS as the first one has them. Without it the queue is in Postgres too, at a fraction of the speed.',
     true,
   ),
   DATA_DIR: setting(
@@ -101,7 +113,7 @@ export const settings = {
   ),
   LANES_PER_WORKER: setting(
     wholeNumber({ min: 1, max: 10_000, fallback: 1000 }),
-    'Most lanes of each kind (claims, seats, webhooks) that a worker has open; on Redis one costs about 0.3 MB and a connection: with 1000 up to 3,000 lanes, 0.9 GB and 3,000 connections where all are busy.',
+    'Most lanes of each kind (claims, seats, webhooks) that a worker has open; on Redis one costs about 0.3 MB and a connection: with 1000 up to 3,000 lanes, 0.9 GB and 3,000 connections where all are busy, and two to three times that on a Redis Cluster.',
   ),
   WORKER_PORT: setting(
     wholeNumber({ min: 0, max: 65_535, fallback: 0 }),
@@ -233,7 +245,11 @@ function maskSecret(name: keyof Config, value: unknown): string {
   if (!settings[name].meta()?.isSecret)
     return typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value);
   if (!name.endsWith('_URL')) return MASK;
-  const address = new URL(String(value));
+  return splitAddresses(String(value)).map(maskAddress).join(',');
+}
+
+function maskAddress(text: string): string {
+  const address = new URL(text);
   if (address.password) address.password = MASK;
   for (const key of address.searchParams.keys())
     if (/pass|secret|token|key/i.test(key)) address.searchParams.set(key, MASK);

@@ -23,6 +23,8 @@ export interface StackOptions {
   workers?: number;
   /** How late the APIs and workers hear what the database says. */
   databaseDelayMs?: number;
+  /** A Redis of the test's own, in place of the stack's. */
+  redisUrl?: string;
   /** Whether the processes reach their stores by ways that can be held up and cut. */
   hasWays?: boolean;
   /** Added to the environment of every API and worker process. */
@@ -56,7 +58,7 @@ export interface Stack extends Omit<Fleet, 'addresses' | 'healthy' | 'end'> {
 
 /** Starts stores, APIs and workers, and waits until a claim has gone all the way. */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { engine, apis = 1, workers = 1, databaseDelayMs = 0, hasWays = false, env = {} } = options;
+  const { engine, apis = 1, workers = 1, databaseDelayMs = 0, hasWays = false, env = {}, redisUrl } = options;
   const folder = await mkdtemp(join(tmpdir(), 'claimline-system-'));
   const closers: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
   const closeAll = async () => {
@@ -73,7 +75,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       fetchTypes: false,
     });
     closers.push(() => closePool(sql, 1));
-    const redis = engine === 'redis' ? await startRedis(await newFolder(folder, 'redis')) : undefined;
+    const redis =
+      engine === 'redis' && !redisUrl ? await startRedis(await newFolder(folder, 'redis')) : undefined;
     if (redis) closers.push(() => redis.stop('SIGKILL'));
     const addressesOfStores = { postgres: postgres.url, redis: redis?.url };
     const ways =
@@ -89,6 +92,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       LOG_LEVEL: 'warn',
       RATE_LIMITS: 'off',
       ...(redis && { REDIS_URL: redis.url }),
+      ...(redisUrl && { REDIS_URL: redisUrl }),
       ...env,
     };
     const runCommand = (...args: string[]) => runClaimline(args, environment);

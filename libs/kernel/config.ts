@@ -85,3 +85,8 @@ export function secondsList({ most, fallback }: { most: number; fallback: string
     .refine(list => list.every(seconds => seconds <= most), message)
     .prefault(fallback);
 }
+
+/** The addresses of a setting that takes several, separated by commas. A comma within one, as in a password, is its own. */
+export function splitAddresses(text: string): string[] {
+  return text.split(/\s*,\s*(?=[a-z]+:\/\/)/);
+}

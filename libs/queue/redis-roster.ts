@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import type { Redis } from 'ioredis';
 import type { Scripts } from './engine.ts';
+import type { RedisClient } from './redis-connection.ts';
 import type { ListedLane, Roster } from './roster.ts';
 
 /** Lanes that the board can still show after they closed. */
@@ -15,27 +15,26 @@ const keys = {
 };
 
 /** The roster in Redis: four small keys in one slot, one script a verb (roster/*.lua). */
-export function createRedisRoster(redis: Redis, scripts: Scripts, subscribe: () => Redis): Roster {
+export function createRedisRoster(
+  redis: RedisClient,
+  scripts: Scripts,
+  openSubscriber: () => RedisClient,
+): Roster {
   const read = (verb: string) => readFileSync(new URL(`./roster/${verb}.lua`, import.meta.url), 'utf8');
   const want = scripts.load('rosterWant', read('want'));
   const take = scripts.load('rosterTake', read('take'));
   const renew = scripts.load('rosterRenew', read('renew'));
   const leave = scripts.load('rosterLeave', read('leave'));
 
+  const lookAt = scripts.load('rosterLook', read('look'));
+
   async function look(lanes: string[]): Promise<ListedLane[]> {
     if (lanes.length === 0) return [];
-    const [labels, owners, wanted, [seconds, micros]] = await Promise.all([
-      redis.hmget(keys.labels, ...lanes),
-      redis.hmget(keys.owners, ...lanes),
-      redis.zmscore(keys.wanted, ...lanes),
-      redis.time(),
-    ]);
-    return lanes.map((lane, i) => ({
-      lane,
-      label: labels[i] ?? lane,
-      open: isLeased(owners[i], Number(seconds) * 1000 + Number(micros) / 1000),
-      wanted: wanted[i] !== null,
-    }));
+    const found = (await lookAt([keys.wanted, keys.owners, keys.labels], lanes)) as (string | number)[];
+    return lanes.map((lane, i) => {
+      const [label, isOpen, isWanted] = found.slice(3 * i);
+      return { lane, label: (label as string) || lane, open: isOpen === 1, wanted: isWanted === 1 };
+    });
   }
 
   return {
@@ -61,14 +60,9 @@ export function createRedisRoster(redis: Redis, scripts: Scripts, subscribe: () 
     list: async limit => look(await redis.zrevrange(keys.seen, 0, limit - 1)),
     look,
     async onWanted(wake) {
-      const subscriber = subscribe();
+      const subscriber = openSubscriber();
       subscriber.on('message', wake);
       await subscriber.subscribe(keys.channel);
     },
   };
-}
-
-/** An owner's entry is "<until ms> <owner>". */
-function isLeased(owner: string | null | undefined, nowMs: number): boolean {
-  return owner ? Number.parseInt(owner, 10) > nowMs : false;
 }

@@ -1,25 +1,22 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { type ChildProcess, spawnSync } from 'node:child_process';
 import { openChanges } from '@claimline/db/changes';
-import { freePort } from '@claimline/db/free-port';
 import { closePool, openPool } from '@claimline/db/pool';
 import { createTestDatabase } from '@claimline/db/testing';
-import { pause } from '@claimline/kernel/backoff';
 import { createClosers } from '@claimline/kernel/closers';
-import { Redis } from 'ioredis';
 import { describe, test } from 'vitest';
 import { openEngine } from './open.ts';
 import { migrateQueue } from './postgres-engine.ts';
+import { startTestRedisCluster } from './testing-cluster.ts';
+import { startTestRedis, type TestRedis } from './testing-redis.ts';
 
-export type EngineKind = 'redis' | 'postgres';
+export { startTestRedis, type TestRedis };
+
+export type EngineKind = 'redis' | 'cluster' | 'postgres';
 
 const redisIsAvailable = spawnSync('redis-server', ['--version']).status === 0;
 /** A build server without Redis is a mistake, a laptop without it is not. */
 const redisIsRequired = Boolean(process.env.CI);
 
-const redisStartMs = 10_000;
 const lanesMost = 20;
 
 /** Runs a suite that needs a redis-server; without one it is skipped with a line that says so, or fails on a build server. */
@@ -33,55 +30,10 @@ export function describeWithRedis(name: string, suite: () => void): void {
   });
 }
 
-/** Runs a suite on one engine: on Redis only where there is one. */
+/** Runs a suite on one engine: on Redis, or a Redis Cluster, only where there is one. */
 export function describeOnEngine(kind: EngineKind, suite: () => void): void {
-  if (kind === 'redis') describeWithRedis('on redis', suite);
-  else describe('on postgres', suite);
-}
-
-/** A redis-server of a test's own, with its data in a temporary folder. */
-export type TestRedis = {
-  url: string;
-  /** Runs one command and answers its reply. */
-  command(name: string, ...args: (string | number)[]): Promise<unknown>;
-  stop(): Promise<void>;
-};
-
-/** Starts a redis-server on a free port; `settings` overrule those that the product demands. */
-export async function startTestRedis(settings: Record<string, string> = {}): Promise<TestRedis> {
-  const dir = mkdtempSync(join(tmpdir(), 'claimline-redis-'));
-  const port = await freePort();
-  const all = {
-    port: String(port),
-    bind: '127.0.0.1',
-    dir,
-    save: '',
-    'maxmemory-policy': 'noeviction',
-    ...settings,
-  };
-  const server = spawn(
-    'redis-server',
-    Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]),
-    { stdio: 'ignore' },
-  );
-  const ended = new Promise<void>(resolve => server.once('exit', () => resolve()));
-  const redis = new Redis(`redis://127.0.0.1:${port}`, { retryStrategy: () => 20 });
-  redis.on('error', () => {}); // Until the server listens, connections are refused.
-  await Promise.race([
-    redis.ping(),
-    ended.then(() => Promise.reject(new Error('redis-server ended at once'))),
-    pause(redisStartMs).then(() => Promise.reject(new Error('redis-server did not answer'))),
-  ]);
-  return {
-    url: `redis://127.0.0.1:${port}`,
-    command: (name, ...args) => redis.call(name, ...args),
-    async stop() {
-      redis.disconnect();
-      server.kill('SIGKILL');
-      await ended;
-      rmSync(dir, { recursive: true, force: true });
-    },
-  };
+  if (kind === 'postgres') describe('on postgres', suite);
+  else describeWithRedis(`on ${kind}`, suite);
 }
 
 /** The stores of one installation: a database, and a Redis where the engine is on it. */
@@ -94,7 +46,7 @@ export type TestStores = {
 
 export async function startTestStores(kind: EngineKind): Promise<TestStores> {
   const database = await createTestDatabase();
-  const redis = kind === 'redis' ? await startTestRedis() : null;
+  const redis = await startRedisOf(kind);
   if (kind === 'postgres') await migrateQueue(database.url);
   return {
     kind,
@@ -105,6 +57,11 @@ export async function startTestStores(kind: EngineKind): Promise<TestStores> {
       await database.drop();
     },
   };
+}
+
+function startRedisOf(kind: EngineKind): Promise<TestRedis> | null {
+  if (kind === 'postgres') return null;
+  return kind === 'cluster' ? startTestRedisCluster() : startTestRedis();
 }
 
 /** An engine as one process has it. */
