@@ -218,7 +218,7 @@ test(
       const line = await fetch(address('/api/coupons/WAITS/line'));
       return ((await line.json()) as { in_line: number }).in_line === 1;
     });
-    process.kill(-api.child.pid!, 'SIGTERM'); // What a service manager does.
+    process.kill(-api.child.pid!, 'SIGTERM'); // What systemd does.
     process.kill(pid!, 'SIGTERM'); // What npm does as well, sooner or later.
     expect((await waiting).status).toBe(202);
     expect(await api.exited).toEqual({ code: 0, signal: null });
