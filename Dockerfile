@@ -25,5 +25,7 @@ USER node
 EXPOSE 3000
 # node itself is started, not npm, because npm does not hand every signal on.
 CMD ["node", "--max-semi-space-size=64", "--import", "tsx", "apps/api/main.ts"]
+# Whether the process turns, as /livez says: to start it again because a store is away would mend nothing, and lose
+# whoever waits in it. A worker is asked on its WORKER_PORT instead, see docker-compose.yml.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --start-interval=1s \
-  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health`).then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/livez`).then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]

@@ -24,7 +24,6 @@ async function runCli(args: string[], env: Record<string, string> = {}, file?: s
 
 describe('a mistake in the environment', () => {
   const mistakes = {
-    CLAIMLINE_X: '1',
     DATABSE_URL: 'postgres://localhost/shop',
     PORT: 'abc',
     LOG_LEVEL: 'loud',
@@ -69,6 +68,8 @@ describe('a mistake in the environment', () => {
     ['DATABASE_URL', 'localhost:5432'],
     ['DATABASE_URL', 'postgres'],
     ['REDIS_URL', 'http://localhost:6379'],
+    ['OPERATOR_KEY', 'a key of several words'],
+    ['OPERATOR_KEY', 'a-key-with-an-umlaut-ü'],
     ['LOG_LEVEL', 'INFO'],
     ['RATE_LIMITS', 'true'],
     ['WEBHOOK_ALLOW_HOSTS', 'localhost,10.0.0.0/33'],
@@ -95,6 +96,16 @@ describe('a mistake in the environment', () => {
   });
 });
 
+test('several hosts are refused as such, and a password may have a comma', () => {
+  const read = (address: string) => parseSettings(settings, { DATABASE_URL: address }).DATABASE_URL;
+  for (const hosts of ['a.test,b.test', 'a.test:5432,b.test:5433', 'shop:hunter2@a.test,b.test'])
+    expect(() => read(`postgres://${hosts}/shop`)).toThrow(
+      /^ {2}DATABASE_URL: must name one host, and no list of them$/m,
+    );
+  for (const one of ['postgres://shop:a,b@a.test/shop', 'postgres://a.test/shop?options=-c%20a=b,c'])
+    expect(read(one)).toBe(one);
+});
+
 test("another program's variables are left alone", () => {
   const foreign = {
     PGHOST: 'x',
@@ -103,6 +114,10 @@ test("another program's variables are left alone", () => {
     NODE_ENV: 'production',
     npm_config_loglevel: 'x',
     POST: 'x',
+    // What Kubernetes sets for a Service called claimline.
+    CLAIMLINE_SERVICE_HOST: '10.0.0.7',
+    CLAIMLINE_PORT: 'tcp://10.0.0.7:3000',
+    CLAIMLINE_PORT_3000_TCP: 'tcp://10.0.0.7:3000',
   };
   expect(() => parseSettings(settings, foreign)).not.toThrow();
 });

@@ -13,6 +13,9 @@ import { logLevels } from '@claimline/telemetry/log';
 import { parseAllowList, parseSecretKeys } from '@claimline/webhooks';
 import { z } from 'zod';
 
+/** What an Authorization header can carry to the letter; a blank would end it there. */
+const OPERATOR_KEY = /^[!-~]{16,}$/;
+
 /** A setting's schema, with what `.env.example` says about it. */
 function setting<Schema extends z.ZodType>(schema: Schema, text: string, isSecret = false): Schema {
   return schema.meta({ text, isSecret }) as Schema;
@@ -21,6 +24,17 @@ function setting<Schema extends z.ZodType>(schema: Schema, text: string, isSecre
 function url(schemes: string[]) {
   const message = `must be an address that starts with ${schemes.map(scheme => `${scheme}//`).join(' or ')}`;
   return z.string().refine(text => URL.canParse(text) && schemes.includes(new URL(text).protocol), message);
+}
+
+/** A comma behind user and password, both of which may have one. */
+const HOST_LIST = /^\w+:\/\/(?:[^/?#]*@)?[^/?#@]*,[^/?#@]*(?:[/?#]|$)/;
+
+/** The address of one database server. The queue's driver takes no list of hosts. */
+function databaseUrl() {
+  return z
+    .string()
+    .refine(text => !HOST_LIST.test(text), { error: 'must name one host, and no list of them', abort: true })
+    .pipe(url(['postgres:', 'postgresql:']));
 }
 
 /** A text that `parse` can read; what it throws otherwise says what is wrong. */
@@ -48,12 +62,15 @@ export const settings = {
     'Address the API listens on. Any but a loopback address needs OPERATOR_KEY.',
   ),
   OPERATOR_KEY: setting(
-    z.string().min(16, 'must have at least 16 characters').optional(),
+    z
+      .string()
+      .regex(OPERATOR_KEY, 'must be at least 16 letters, digits and signs of ASCII, without a blank')
+      .optional(),
     'Key for what operators and merchants call: coupons, events, lists, refunds, webhooks, metrics, the board. Without it all is open, on loopback only.',
     true,
   ),
   DATABASE_URL: setting(
-    url(['postgres:', 'postgresql:']).optional(),
+    databaseUrl().optional(),
     'Postgres 14 or newer. Without it `npm start` runs an embedded one in DATA_DIR.',
     true,
   ),
@@ -152,7 +169,7 @@ export const settings = {
   ),
   WEBHOOK_SECRET_KEY: setting(
     readableBy(parseSecretKeys),
-    'Seals webhook secrets in the database: 32 bytes as base64 or hex; after a comma, keys of before. Without it, one kept in that database.',
+    'Seals webhook secrets in the database: 32 bytes as base64 or hex; after a comma, other keys that open. Without it, one kept in that database.',
     true,
   ),
   WEBHOOK_TIMEOUT_SECONDS: setting(

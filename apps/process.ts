@@ -23,12 +23,14 @@ const limits = {
   startRetryMostMs: 8000,
   /** Kept back from SHUTDOWN_TIMEOUT_SECONDS to close connections. */
   closeMs: 1000,
+  /** A signal so soon after the first is the same one again: npm hands on what its whole group has been told. */
+  sameSignalMs: 1000,
 } as const;
 
 /**
  * Runs a process from its settings to its end: starts it, tells a parent when it is ready, stops it
  * on SIGTERM, SIGINT or when the parent is gone, and exits 0 when everything was finished in time.
- * A second signal ends it at once. Where nobody reads its log it kills itself in the end, since it cannot exit.
+ * Another signal, later, ends it at once. Where nobody reads its log it kills itself in the end, since it cannot exit.
  */
 export async function runProcess(service: string, start: (setting: Setting) => Promise<Running>) {
   const config = readConfigOrExit();
@@ -40,11 +42,16 @@ export async function runProcess(service: string, start: (setting: Setting) => P
     process.kill(process.pid, 'SIGKILL');
   };
   let running: Running | undefined;
-  let stopping = false;
+  let stoppingSinceMs: number | undefined;
+
+  function onSignal(signal: NodeJS.Signals) {
+    if (stoppingSinceMs === undefined) void stop(signal);
+    else if (performance.now() - stoppingSinceMs > limits.sameSignalMs) void exit(1);
+  }
 
   async function stop(reason: string) {
-    if (stopping) return exit(1);
-    stopping = true;
+    if (stoppingSinceMs !== undefined) return;
+    stoppingSinceMs = performance.now();
     const totalMs = config.SHUTDOWN_TIMEOUT_SECONDS * 1000;
     setTimeout(() => {
       log.error('not finished in time');
@@ -77,8 +84,8 @@ export async function runProcess(service: string, start: (setting: Setting) => P
     }
   }
 
-  process.on('SIGTERM', () => void stop('SIGTERM'));
-  process.on('SIGINT', () => void stop('SIGINT'));
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
   process.on('disconnect', () => void stop('the parent is gone'));
   process.on('unhandledRejection', error => log.error({ err: error }, 'unhandled rejection'));
   process.on('uncaughtException', error => {
@@ -89,7 +96,7 @@ export async function runProcess(service: string, start: (setting: Setting) => P
     running = await start({ config, log, closers, retry });
     process.send?.({ ready: true, address: running.address });
   } catch (error) {
-    if (stopping) return;
+    if (stoppingSinceMs !== undefined) return;
     log.fatal({ err: error }, 'could not start');
     await flush();
     process.stderr.write(

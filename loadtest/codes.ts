@@ -61,8 +61,8 @@ async function fillBooks(sql: Sql): Promise<void> {
   const id = randomUUID();
   const recipe = toRecipe({ quantity: codes, length: 12 });
   await beginRun(sql, { id, couponName: 'made', recipe, quantity: codes });
-  await timed('generate', onBatch => workOnRun(sql, id, onBatch));
-  await timed('upload', onBatch => uploadCodes(sql, 'sent', given('SENT'), onBatch));
+  await timed('generate', onBatch => workOnRun(sql, id, { onBatch }));
+  await timed('upload', onBatch => uploadCodes(sql, 'sent', given('SENT'), { onBatch }));
   const again = await uploadCodes(sql, 'made', given('sent'));
   if (again.skipped !== codes) throw new Error(`of ${codes} duplicates ${again.skipped} were skipped`);
 }

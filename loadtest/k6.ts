@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { findK6, HOW_TO_INSTALL_K6 } from './find-k6.ts';
 import { SCENARIOS, type Scenario, type ScenarioName } from './k6/parts/scenarios.ts';
-import { describeCourse, type MemoryCourse, readMemory, watchMemory } from './memory.ts';
+import { describeCourse, findGrown, type MemoryCourse, readMemory, watchMemory } from './memory.ts';
 import { runScenario, type ScenarioRun } from './run-scenario.ts';
 import { startStack } from './stack.ts';
 
@@ -15,6 +15,7 @@ import { startStack } from './stack.ts';
  */
 
 const FAILED = 1;
+const MEMORY_UNKNOWN = 'memory not measured: that takes the /proc of Linux. Whether it grows is not known.';
 
 const limits = {
   memoryEveryMs: 1000,
@@ -93,13 +94,13 @@ async function runOnOwnStack(plan: Plan, run: Omit<ScenarioRun, 'targets'>): Pro
       name,
       ...describeCourse(name, before, samples, after),
     }));
-    print(renderMemory(courses));
+    const nodes = stack.nodes.map(({ name }) => name);
+    const grown = findGrown(courses, nodes, limits.growthMost);
+    print(grown === null ? MEMORY_UNKNOWN : renderMemory(courses));
     if (plan.keep) print(`logs and data are in ${stack.folder}`);
     const isSoak = plan.scenario === 'soak' && samples.length >= limits.soakLeastS;
-    const nodes = stack.nodes.map(({ name }) => name);
-    const grown = courses.filter(({ name, growth }) => nodes.includes(name) && growth > limits.growthMost);
-    if (!isSoak || grown.length === 0) return exitCode;
-    print(`memory kept growing: ${grown.map(({ name }) => name).join(', ')}`);
+    if (!isSoak || !grown?.length) return exitCode;
+    print(`memory kept growing: ${grown.join(', ')}`);
     return exitCode || FAILED;
   } finally {
     await stack.stop();

@@ -48,6 +48,20 @@ export type MemoryCourse = {
   growth: number;
 };
 
+/**
+ * Which of the named processes hold more than `growthMost` times as much late as early; null where that is not known:
+ * without /proc nothing is measured, and of what is somebody else's only 0 MB.
+ */
+export function findGrown(
+  courses: { name: string; growth: number }[],
+  names: string[],
+  growthMost: number,
+): string[] | null {
+  const asked = courses.filter(({ name }) => names.includes(name));
+  if (asked.length < names.length || !asked.every(({ growth }) => Number.isFinite(growth))) return null;
+  return asked.filter(({ growth }) => growth > growthMost).map(({ name }) => name);
+}
+
 const QUARTERS = 4;
 
 /** How the memory of one process went, from the samples taken meanwhile and one before and after. */

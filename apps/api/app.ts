@@ -48,12 +48,14 @@ export type House = {
   isReady: () => boolean;
   /** Where this process listens; null before it does. */
   address: () => string | null;
+  /** Told of what fails behind no request. */
+  onError: (error: unknown) => void;
 };
 
 /** Everything the API answers: each slice's calls, the reference, the operator's pages. */
 export async function createApp(house: House) {
-  const { config, log, sql, settleSql, validateSql, transactions, changes, engine, usageLog, ticketKey } =
-    house;
+  const { config, log, sql, settleSql, validateSql, transactions, changes, engine, usageLog } = house;
+  const { ticketKey, onError } = house;
   const requireKey = createKeyCheck(config.OPERATOR_KEY);
   const requestLog = createRequestLog(log);
   const load = createLoad({
@@ -67,8 +69,7 @@ export async function createApp(house: House) {
     translate,
     observe: requestLog.observe,
   });
-  const onError = (error: unknown) => log.error({ err: error }, 'background error');
-
+  const stop = new AbortController();
   const allow = parseAllowList(config.WEBHOOK_ALLOW_HOSTS ?? '');
   const directory = await openDirectory(sql, changes);
   mountCoupons(router, { sql, directory });
@@ -84,7 +85,8 @@ export async function createApp(house: House) {
     callbacks: { authorize: requireKey, complaint: url => complaintAboutUrl(url, allow) },
     onError,
   });
-  mountCodes(router, { sql, grant: claims.grant, issueTicket: claims.issueTicket, onError });
+  const { grant, issueTicket } = claims;
+  mountCodes(router, { sql, grant, issueTicket, onError, stopping: stop.signal });
   mountValidations(router, { sql, validateSql, changes, record: usageLog.record });
   const waitMostMs = config.CLAIM_WAIT_MS;
   const seats = await mountSeatSales(router, { sql, changes, engine, load, waitMostMs, ticketKey });
@@ -100,7 +102,6 @@ export async function createApp(house: House) {
       open: sealed => house.seal.open(sealed, 'bookReservation').toString('utf8'),
     },
   });
-  const stop = new AbortController();
   const sources = [claims.ticketSource, seats.ticketSource];
   mountTickets(router, { sources, load, translate, onError, stopping: stop.signal });
   const count = () => countDeliveries(sql);
@@ -124,7 +125,9 @@ export async function createApp(house: House) {
       env.incoming.url?.startsWith(BASE) ? board.fetch(request, env) : router.fetch(request, env),
     /** Lets everybody go who waits, with the state as it is. */
     release() {
-      stop.abort();
+      stop.abort(
+        new AppError('unavailable', 'this process is stopping, ask again', { retryAfterSeconds: 1 }),
+      );
       claims.release();
       seats.release();
     },

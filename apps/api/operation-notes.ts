@@ -363,7 +363,7 @@ export const operationNotes: Record<string, OperationNote> = {
   listWebhookAttempts: { answers: { 200: { data: [attempt], next_cursor: null } } },
   recoverWebhookEndpoint: {
     body: { since: '2026-12-24T18:00:00Z' },
-    answers: { 200: { recovered: 37 } },
+    answers: { 200: { recovered: 37, next_since: null } },
   },
   listWebhookMessages: { answers: { 200: { data: [message], next_cursor: null, cursor: 'MTQ' } } },
   readWebhookMessage: { answers: { 200: message } },

@@ -47,6 +47,7 @@ export function mountOperations(router: Router, { sql, engine, usageLog, isReady
     if (row?.only_reads) throw new Error('Postgres only reads');
   });
   const lookAtQueue = createLook(() => engine.ping());
+  const lookAtCounts = together(count);
   router.add(
     {
       method: 'get',
@@ -122,8 +123,8 @@ export function mountOperations(router: Router, { sql, engine, usageLog, isReady
       answers: { 200: { description: 'Metrics', schema: z.string(), type: 'text/plain' } },
     },
     async ({ c }) => {
-      // With Postgres away the figures of the process are told all the same.
-      await withDeadline('counting', COUNT_MS, count()).catch(() => {});
+      // With Postgres away the figures of the process are told all the same, and when the others were counted.
+      await withDeadline('counting', COUNT_MS, lookAtCounts()).catch(() => {});
       metrics.validationLogBacklog.set(usageLog.backlog());
       return replyRaw(c, 200, await registry.metrics(), {
         'Content-Type': registry.contentType,
@@ -133,11 +134,16 @@ export function mountOperations(router: Router, { sql, engine, usageLog, isReady
   );
 }
 
-/** Looks at a store. Whoever asks during a look is told what it finds: a crowd of monitors costs one. */
+/** Looks at a store. */
 function createLook(ping: () => PromiseLike<unknown>) {
-  let looking: ReturnType<typeof check> | undefined;
+  return together(() => check(ping()));
+}
+
+/** Whoever asks during a look is told what it finds: a crowd of monitors costs one. */
+function together<T>(look: () => Promise<T>): () => Promise<T> {
+  let looking: Promise<T> | undefined;
   return () => {
-    looking ??= check(ping()).finally(() => {
+    looking ??= look().finally(() => {
       looking = undefined;
     });
     return looking;

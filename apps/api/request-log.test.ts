@@ -46,7 +46,7 @@ test('a line a request: its id, what was asked, what was answered', async () => 
   expect(api.stdout()).not.toContain('hunter2');
 });
 
-test('a code, a ticket and the reference of a booking are in no line', async () => {
+test('a code, a ticket, the reference of a booking and the id of a reservation are in no line', async () => {
   const before = requestLines().length;
   const secret = 'HUNTER-2345';
   for (const path of [
@@ -54,10 +54,12 @@ test('a code, a ticket and the reference of a booking are in no line', async () 
     `tickets/tkt_${secret}`,
     `tickets/${secret}/events`,
     `bookings/${secret}`,
+    `reservations/rsv_${secret}`,
   ])
     await fetch(`${base}/api/${path}`);
+  await fetch(`${base}/api/reservations/rsv_${secret}/booking`, { method: 'POST' });
   await fetch(`${base}/api/codes/%48UNTER-2345/audit`);
-  await awaitUntil('the lines', () => requestLines().length === before + 5);
+  await awaitUntil('the lines', () => requestLines().length === before + 7);
   expect(
     requestLines()
       .slice(before)
@@ -67,6 +69,8 @@ test('a code, a ticket and the reference of a booking are in no line', async () 
     '/api/tickets/{ticket}',
     '/api/tickets/{ticket}/events',
     '/api/bookings/{reference}',
+    '/api/reservations/{id}',
+    '/api/reservations/{id}/booking',
     '/api/codes/{code}/audit',
   ]);
   expect(api.stdout()).not.toContain('UNTER-2345');

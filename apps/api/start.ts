@@ -103,6 +103,7 @@ export async function startApi({ config, log, closers, retry }: Setting): Promis
     seal: await readSeal(sql, parseSecretKeys(config.WEBHOOK_SECRET_KEY ?? '')),
     isReady: () => isReady,
     address: () => address,
+    onError,
   });
   closers.push('webhooks', closeWebhooks);
   const serving = await listen(fetch, config);

@@ -88,6 +88,13 @@ test('an endpoint shows its secret once, and the database never', async () => {
   for (const form of [secret.slice(6, 46), bytes.toString('hex')]) expect(row?.text).not.toContain(form);
 });
 
+test('a url is kept in its standard spelling, which every program reads alike', async () => {
+  const { body } = await call('POST', path, { url: ' https://SHOP.example\\hooks\\secret' });
+  expect(body.url).toBe('https://shop.example/hooks/secret');
+  const changed = await call('PATCH', `${path}/${body.id}`, { url: 'https://shop.example:443' });
+  expect(changed.body.url).toBe('https://shop.example/');
+});
+
 test('the same Idempotency-Key gets the same endpoint with the same secret, which is kept sealed', async () => {
   const key = { 'idempotency-key': 'one' };
   const [first, again] = [

@@ -31,7 +31,7 @@ export async function generateCodes(couponName: string, options: GenerateOptions
     if (coupon_name !== couponName) throw new Error(`--run ${run} fills the book of "${coupon_name}"`);
     process.stderr.write(`To carry it on should it break off, add --run ${run}\n`);
     const { created, skipped, status } = await withBar(quantity, show =>
-      workOnRun(sql, run, done => show(done.created)),
+      workOnRun(sql, run, { onBatch: done => show(done.created) }),
     );
     if (status === 'running') throw new Error('somebody else works on this run, try again in a minute');
     process.stdout.write(`created ${created}, skipped ${skipped}\n`);
@@ -52,7 +52,7 @@ export async function uploadFile(couponName: string, file: string): Promise<void
   }
   await withDatabase(async sql => {
     const { created, skipped } = await withBar(size, show =>
-      uploadCodes(sql, couponName, readCsv(chunks()), () => show(bytes)),
+      uploadCodes(sql, couponName, readCsv(chunks()), { onBatch: () => show(bytes) }),
     );
     process.stdout.write(`created ${created}, skipped ${skipped}\n`);
   });

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { freePort } from '@claimline/db/free-port';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { awaitUntil } from '../system-tests/await-until.ts';
+import { createProcessDatabase } from '../testing.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const startMs = 40_000;
@@ -29,17 +30,20 @@ afterEach(() => {
 });
 afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
 
-/** `npm start`, or what it runs, in a process group of its own as a terminal would have it. */
-function startDev(how: 'npm' | 'node') {
-  const [program, args] =
-    how === 'npm' ? ['npm', ['start']] : [process.execPath, ['--import', 'tsx', 'apps/cli/main.ts', 'dev']];
+/** `npm start`, what it runs, or an API alone, in a process group of its own as a terminal would have it. */
+function startDev(how: 'npm' | 'node' | 'api', settings: Record<string, string> = {}) {
+  const [program, args] = {
+    npm: ['npm', ['start']] as const,
+    node: [process.execPath, ['--import', 'tsx', 'apps/cli/main.ts', 'dev']] as const,
+    api: ['npm', ['run', 'api']] as const,
+  }[how];
   // Empty values hide whatever a developer has in .env.
   const own = Object.fromEntries(
     ['DATABASE_URL', 'REDIS_URL', 'OPERATOR_KEY', 'HOST', 'LOG_LEVEL'].map(name => [name, '']),
   );
   const child = spawn(program, args, {
     cwd: root,
-    env: { ...process.env, ...own, PORT: String(port), DATA_DIR: dataDir },
+    env: { ...process.env, ...own, PORT: String(port), DATA_DIR: dataDir, ...settings },
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -200,3 +204,26 @@ describe.sequential('npm start', () => {
     startMs + stopMs,
   );
 });
+
+test(
+  'a signal that an API gets from its process group and once more from npm is one: what is under way is finished',
+  async () => {
+    const database = await createProcessDatabase();
+    const api = startDev('api', { DATABASE_URL: database.url });
+    await awaitUntil('the API', () => api.said().includes('"msg":"listening"'), startMs);
+    const [pid] = api.pidsOf('api');
+    expect((await post('/api/coupons', { name: 'WAITS', amount: 1 })).status).toBe(201);
+    const waiting = post('/api/coupons/WAITS/claims', { user_id: 'ada' }, { prefer: 'wait=20' });
+    await awaitUntil('the claim to be in line', async () => {
+      const line = await fetch(address('/api/coupons/WAITS/line'));
+      return ((await line.json()) as { in_line: number }).in_line === 1;
+    });
+    process.kill(-api.child.pid!, 'SIGTERM'); // What a service manager does.
+    process.kill(pid!, 'SIGTERM'); // What npm does as well, sooner or later.
+    expect((await waiting).status).toBe(202);
+    expect(await api.exited).toEqual({ code: 0, signal: null });
+    expect(api.said()).toContain('"msg":"stopped"');
+    await database.drop();
+  },
+  startMs + stopMs,
+);

@@ -16,8 +16,8 @@ type Options = { coupon?: string; json?: true; repair?: true };
 /**
  * `claimline reconcile`: prints what differs between gate, queue and tables, and with --repair puts it
  * right. Answers 0 when nothing differs or all of it was repaired, 1 when something is left; what is only noted
- * does not count.
- * @throws Error when it could not be compared, or another process is at it
+ * does not count. Workers go on mending meanwhile, but for the moments of the repairs.
+ * @throws Error when it could not be compared, or another process is at repairs
  */
 export async function runReconcile({ coupon: name, json, repair }: Options): Promise<0 | 1> {
   const bar = openProgressBar();
@@ -25,12 +25,13 @@ export async function runReconcile({ coupon: name, json, repair }: Options): Pro
     const coupon = await requireCoupon(sql, name);
     const house = { databaseUrl, sql, engine: await openQueue() };
     const run = (isRepairing: boolean) =>
-      reconcile(house, { coupon, isRepairing, stockChecks: [stockCheck], onProgress: bar.onProgress });
-    return alone(databaseUrl, async () => {
-      const found = await run(Boolean(repair));
-      const again = repair && found.drift.length > 0 ? await run(false) : found;
-      return { ...found, left: again.drift.length };
-    });
+      reconcile(house, {
+        ...{ coupon, isRepairing, stockChecks: [stockCheck], onProgress: bar.onProgress },
+        alone: work => alone(databaseUrl, work),
+      });
+    const found = await run(Boolean(repair));
+    const again = repair && found.drift.length > 0 ? await run(false) : found;
+    return { ...found, left: again.drift.length };
   }).finally(bar.clear);
   if (json) process.stdout.write(`${JSON.stringify({ drift, noted, done, left })}\n`);
   else {
@@ -55,5 +56,5 @@ async function alone<T>(databaseUrl: string, run: () => Promise<T>): Promise<T> 
     if (result) return result.value;
     await pause(limits.retryMs);
   }
-  throw new Error('another process reconciles at this moment');
+  throw new Error('another process repairs at this moment');
 }

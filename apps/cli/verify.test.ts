@@ -69,15 +69,10 @@ test('verify and reconcile: 2 where nothing could be checked, with what is missi
   }
 });
 
-test('reconcile: reports, repairs, and one at a time', async () => {
-  const held = oneAtATime(database.url, 'reconcile', () => run(['reconcile']));
-  expect(await held).toMatchObject({
-    code: 2,
-    out: '',
-    error: 'another process reconciles at this moment\n',
-  });
-
-  const report = await run(['reconcile']);
+test('reconcile: reports beside whoever mends, and repairs alone', async () => {
+  const both = () => Promise.all([run(['reconcile']), run(['reconcile', '--repair'])]);
+  const [report, refused] = (await oneAtATime(database.url, 'reconcile', both))!;
+  expect(refused).toEqual({ code: 2, out: '', error: 'another process repairs at this moment\n' });
   expect(report.code).toBe(1);
   expect(report.out).toMatch(
     /^remaining-is-what-is-left: \{.*"wrong".*\n {4}set counters and stock by the claims$/m,

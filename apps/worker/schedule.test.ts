@@ -1,4 +1,5 @@
 import { freePort } from '@claimline/db/free-port';
+import { oneAtATime } from '@claimline/db/one-at-a-time';
 import { openPool, type Sql } from '@claimline/db/pool';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createProcessDatabase, type Process, startProcess } from '../testing.ts';
@@ -22,6 +23,9 @@ afterAll(async () => {
   await database.drop();
 });
 
+const within = { timeout: 15_000, interval: 50 };
+const stock = () => violations('remaining-is-what-is-left');
+
 /** What the workers' metrics say of an invariant, those that say anything. */
 async function violations(invariant: string): Promise<number[]> {
   const texts = await Promise.all(
@@ -32,8 +36,6 @@ async function violations(invariant: string): Promise<number[]> {
 }
 
 test('workers verify on their schedule, and their metrics count what is violated', async () => {
-  const stock = () => violations('remaining-is-what-is-left');
-  const within = { timeout: 15_000, interval: 50 };
   await expect.poll(stock, within).toEqual([0]);
   await sql`insert into coupons (name, amount, remaining_amount) values ('a', 5, 4), ('b', 5, 4)`;
   await expect.poll(stock, within).toEqual([2]);
@@ -44,4 +46,23 @@ test('workers verify on their schedule, and their metrics count what is violated
   expect(new Set(errors.map(line => line.msg))).toEqual(
     new Set(['invariants are violated: run `claimline verify`']),
   );
+});
+
+test('what was found stays in the metrics until a verification has come to its end', async () => {
+  await sql`update coupons set remaining_amount = 4 where name = 'a'`;
+  await expect.poll(stock, within).toEqual([1]);
+  /** Begins again and again while somebody else is at it, and finishes none. */
+  const whileNoneFinishes = async () => {
+    const begun = new Set<string>();
+    const look = async () => {
+      const [row] = await sql`select value from installation where key = 'done verify'`;
+      return begun.add(row?.value).size;
+    };
+    await expect.poll(look, { timeout: 25_000, interval: 50 }).toBeGreaterThanOrEqual(4);
+    return stock();
+  };
+  const holding = () => oneAtATime(database.url, 'verify', whileNoneFinishes);
+  await expect.poll(holding, { timeout: 40_000 }).toEqual([1]);
+  await sql`update coupons set remaining_amount = amount`;
+  await expect.poll(stock, within).toEqual([0]);
 });

@@ -1,7 +1,7 @@
 import { pruneNotices, resumePayments } from '@claimline/bookings/jobs';
 import { createLineMender, mendGates, pruneRefusals } from '@claimline/claims/jobs';
 import { resumeRuns, sweepLocks } from '@claimline/codes/jobs';
-import { lastDone, oneAtATime, whenDue } from '@claimline/db/one-at-a-time';
+import { lastFinished, noteFinished, oneAtATime, whenDue } from '@claimline/db/one-at-a-time';
 import type { Sql } from '@claimline/db/pool';
 import { pruneIdempotencyKeys } from '@claimline/http/idempotency-rows';
 import { openProviders } from '@claimline/payments';
@@ -11,7 +11,8 @@ import { createLaneWanting, pruneReservationRefusals, sweepReservations } from '
 import type { Logger } from '@claimline/telemetry/log';
 import { metrics } from '@claimline/telemetry/metrics';
 import { pruneValidations } from '@claimline/validations/jobs';
-import { pruneMessages } from '@claimline/webhooks/jobs';
+import { parseSecretKeys } from '@claimline/webhooks';
+import { pruneLanes, pruneMessages, renewSecrets } from '@claimline/webhooks/jobs';
 import type { Config } from '../config.ts';
 import { faultPoint, paymentSettings } from '../payments.ts';
 import { watchInvariants } from '../verify.ts';
@@ -32,12 +33,12 @@ type House = { config: Config; databaseUrl: string; sql: Sql; engine: Engine; lo
 
 /** What workers do from time to time. Each is safe to run in several processes at once, and has one run at a time in this. */
 export function startSchedule(house: House) {
-  const timers = jobsOf(house)
+  const repeated = jobsOf(house)
     .filter(job => job.everyMs > 0)
     .map(job => repeat(job, house.log));
   return {
     stop() {
-      for (const timer of timers) clearInterval(timer);
+      for (const { stop } of repeated) stop();
     },
   };
 }
@@ -55,7 +56,10 @@ function jobsOf({ config, databaseUrl, sql, engine, log }: House): Job[] {
     reach: faultPoint(config, log),
   };
   let verifiedHere: string | undefined;
-  const onError = (error: unknown) => log.error({ err: error }, 'a payment could not be carried on');
+  const onError = (error: unknown) => {
+    metrics.errors.inc({ where: 'schedule' });
+    log.error({ err: error }, 'a payment could not be carried on');
+  };
   return [
     { name: 'prune refusals', everyMs: HOUR_MS, run: () => pruneRefusals(sql, config.REFUSALS_KEPT_DAYS) },
     {
@@ -68,6 +72,12 @@ function jobsOf({ config, databaseUrl, sql, engine, log }: House): Job[] {
       name: 'prune webhook messages',
       everyMs: HOUR_MS,
       run: () => pruneMessages(sql, config.WEBHOOK_MESSAGES_KEPT_DAYS),
+    },
+    { name: 'prune webhook lanes', everyMs: HOUR_MS, run: () => pruneLanes({ sql, engine }) },
+    {
+      name: 'renew webhook secrets',
+      everyMs: HOUR_MS,
+      run: () => renewSecrets(sql, parseSecretKeys(config.WEBHOOK_SECRET_KEY ?? '')),
     },
     { name: 'sweep lapsed locks', everyMs: LOCK_SWEEP_MS, run: () => sweepLocks(sql) },
     { name: 'sweep reservations', everyMs: RESERVATION_SWEEP_MS, run: () => sweepReservations(sql) },
@@ -84,7 +94,7 @@ function jobsOf({ config, databaseUrl, sql, engine, log }: House): Job[] {
     {
       name: 'mend lines',
       everyMs: mendMs,
-      // One of all workers does it, and never beside a `claimline reconcile`.
+      // One of all workers does it, and never beside the repairs of a `claimline reconcile`.
       run: () =>
         whenDue(sql, 'mend lines', { everyMs: mendMs }, () =>
           oneAtATime(databaseUrl, 'reconcile', mendLines),
@@ -97,12 +107,11 @@ function jobsOf({ config, databaseUrl, sql, engine, log }: House): Job[] {
         const stores = { sql, engine, mendSeconds: config.MEND_SECONDS };
         const every = { everyMs: verifyMs, pauseTimes: VERIFY_PAUSE_TIMES };
         const report = await whenDue(sql, 'verify', every, () => watchInvariants({ databaseUrl, stores }));
-        const violations = report?.invariants.reduce((sum, one) => sum + one.violations, 0);
+        if (report) verifiedHere = await noteFinished(sql, 'verify');
+        // Somebody else has finished one since: the figures of this process are out of date.
+        else if (verifiedHere !== (await lastFinished(sql, 'verify'))) metrics.violations.reset();
         if (report && mendMs > 0) await mendGates(stores, report.invariants);
-        const last = await lastDone(sql, 'verify');
-        if (violations !== undefined) verifiedHere = last;
-        // Somebody else has done it since: the figures of this process are out of date.
-        else if (verifiedHere !== last) metrics.violations.reset();
+        const violations = report?.invariants.reduce((sum, one) => sum + one.violations, 0);
         if (violations) log.error({ violations }, 'invariants are violated: run `claimline verify`');
         return violations;
       },

@@ -8,8 +8,8 @@ import { parseAllowList, parseSecretKeys } from '@claimline/webhooks';
 import { startDeliveries } from '@claimline/webhooks/jobs';
 import type { Config } from '../config.ts';
 
-/** Connections of their own, so that settling never waits for webhooks: relay, sweep, loading and recording. */
-const CONNECTIONS = 4;
+/** Connections of their own, so that settling never waits for webhooks: relay, two sweeps, loading and recording. */
+const CONNECTIONS = 5;
 /** The relay makes messages of a thousand outcomes at a time, for a thousand endpoints at most. */
 const STATEMENT_TIMEOUT_MS = 60_000;
 

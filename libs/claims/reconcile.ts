@@ -27,9 +27,9 @@ type Found = { invariant: string; isNote: boolean; target: Target | null; name: 
 /**
  * Finds what crashes and hands have left between gate, queue and tables and, where `isRepairing`, puts it
  * right. Each repair decides by what is there at its own moment, so it may run in mid-sale, and twice.
- * Callers see to it that one runs at a time.
  *
  * @param stockChecks what other slices promise about the stock of coupons
+ * @param alone runs the repairs while nobody else repairs; what is found before may take long and holds up nobody
  */
 export async function reconcile(
   house: { databaseUrl: string; sql: Sql; engine: Engine },
@@ -37,11 +37,13 @@ export async function reconcile(
     coupon = null,
     isRepairing,
     stockChecks = [],
+    alone = work => work(),
     onProgress,
   }: {
     coupon?: string | null;
     isRepairing: boolean;
     stockChecks?: Check[];
+    alone?: <T>(work: () => Promise<T>) => Promise<T>;
     onProgress?: Progress | undefined;
   },
 ): Promise<Reconciled> {
@@ -52,8 +54,14 @@ export async function reconcile(
     found.push({ ...one, name: one.target.name });
   const drift = found.filter(one => !one.isNote).map(describe);
   const noted = countNotes(found.filter(one => one.isNote));
-  if (!isRepairing) return { drift, noted, done: [] };
+  const isRepairable = found.some(one => one.target && repairFor(one));
+  if (!isRepairing || !isRepairable) return { drift, noted, done: [] };
+  const done = await alone(() => repairAll({ databaseUrl: house.databaseUrl, stores }, found));
+  return { drift, noted, done };
+}
 
+/** Repairs each coupon once in each way that is called for; answers what was done, a line each. */
+async function repairAll(house: Parameters<Repair['run']>[0], found: Found[]): Promise<string[]> {
   const done: string[] = [];
   const repaired = new Map<string, Set<Repair>>();
   for (const one of found) {
@@ -63,10 +71,10 @@ export async function reconcile(
     const those = repaired.get(target.id) ?? new Set();
     if (those.has(repair)) continue;
     repaired.set(target.id, those.add(repair));
-    const did = await repair.run({ databaseUrl: house.databaseUrl, stores }, target);
+    const did = await repair.run(house, target);
     if (did) done.push(`${target.name}: ${did}`);
   }
-  return { drift, noted, done };
+  return done;
 }
 
 function describe(one: Found): Drift {

@@ -2,7 +2,7 @@ import { isTransient } from '@claimline/db/error';
 import type { Sql } from '@claimline/db/pool';
 import { backoffMs, pause } from '@claimline/kernel/backoff';
 import { createDraw, drawMany } from './draw.ts';
-import { finishRun, leaseRun, type RunRow, readRun } from './runs.ts';
+import { finishRun, leaseRun, type RunRow, readRun, releaseRun } from './runs.ts';
 import { storeCodes, storeLimits, tidyCodes } from './store.ts';
 
 export const generateLimits = {
@@ -15,22 +15,19 @@ export const generateLimits = {
   retryMostMs: 2000,
 } as const;
 
+/** `onBatch` is told after every batch; `stopping` ends the work after one, and others may carry the run on. */
+type HowToWork = { onBatch?: (run: RunRow) => void; stopping?: AbortSignal };
+
 /**
  * Works on a run until it is done, batch by batch, each counted by the statement that stores it: whoever
  * carries a run on after a crash makes exactly what is missing. Answers with the run as it stands then,
- * which may have made less than its quantity where nothing new is left to draw.
- *
- * @param onBatch told after every batch
+ * which may have made less than its quantity where nothing new is left to draw, or is running still where it was ended.
  */
-export async function workOnRun(
-  sql: Sql,
-  id: string,
-  onBatch: (run: RunRow) => void = () => {},
-): Promise<RunRow> {
+export async function workOnRun(sql: Sql, id: string, how: HowToWork = {}): Promise<RunRow> {
   const run = await leaseRun(sql, id);
   if (!run) return readRun(sql, id);
   try {
-    await storeAll(sql, run, onBatch);
+    if (!(await storeAll(sql, run, how))) return releaseRun(sql, id);
   } catch (error) {
     if (!isTransient(error)) await finishRun(sql, id); // It would fail again, whoever carried it on.
     throw error;
@@ -40,15 +37,18 @@ export async function workOnRun(
   return readRun(sql, id);
 }
 
-async function storeAll(sql: Sql, run: RunRow, onBatch: (run: RunRow) => void): Promise<void> {
+/** Answers whether there is nothing left to do. */
+async function storeAll(sql: Sql, run: RunRow, { onBatch, stopping }: HowToWork): Promise<boolean> {
   const draw = createDraw(run.recipe);
   while (run.created < run.quantity && run.skipped < skippedMost(run.quantity)) {
+    if (stopping?.aborted) return false;
     const codes = drawMany(draw, Math.min(storeLimits.batch, run.quantity - run.created));
     await storeBatch(sql, run, codes);
     // Read and not added up: a batch whose answer was lost with the connection counts as well.
     Object.assign(run, await readRun(sql, run.id));
-    onBatch(run);
+    onBatch?.(run);
   }
+  return true;
 }
 
 /** A batch that was stored although its answer was lost is not made again: those codes are skipped. */

@@ -24,13 +24,18 @@ const codesField = z
   .min(1, 'must not be empty')
   .meta({ items: { type: 'string', maxLength: codeLimits.lengthMost } });
 
-/** Filling books. */
-export function mountBooks(router: Router, { sql, onError }: { sql: Sql; onError: (error: Error) => void }) {
-  mountGenerating(router, { sql, onError });
-  mountUploading(router, { sql });
+type House = { sql: Sql; onError: (error: Error) => void; stopping: AbortSignal };
+
+/**
+ * Filling books. When the process is `stopping` it fills none to its end: a run is left to a worker, and what an
+ * upload has stored is skipped when it is sent again.
+ */
+export function mountBooks(router: Router, house: House) {
+  mountGenerating(router, house);
+  mountUploading(router, house);
 }
 
-function mountGenerating(router: Router, { sql, onError }: { sql: Sql; onError: (error: Error) => void }) {
+function mountGenerating(router: Router, { sql, onError, stopping }: House) {
   router.add(
     {
       method: 'post',
@@ -61,14 +66,14 @@ function mountGenerating(router: Router, { sql, onError }: { sql: Sql; onError: 
       const id = run?.reference ?? randomUUID();
       await beginRun(sql, { id, couponName: params.name, recipe, quantity: body.quantity });
       if (prefersAsync(c)) {
-        workOnRun(sql, id).catch(onError); // A worker carries it on if this process ends before it.
+        workOnRun(sql, id, { stopping }).catch(onError); // A worker carries it on if this process ends before it.
         return reply(c, 202, toRun(await readRun(sql, id)), {
           Location: `/api/code-runs/${id}`,
           'Retry-After': '1',
           'Preference-Applied': 'respond-async',
         });
       }
-      return reply(c, 201, countsOf(await workOnRun(sql, id)));
+      return reply(c, 201, countsOf(await workOnRun(sql, id, { stopping })));
     },
   );
 
@@ -89,9 +94,13 @@ function mountGenerating(router: Router, { sql, onError }: { sql: Sql; onError: 
 }
 
 /** What a run came to, once it is done. */
-function countsOf({ status, quantity, created, skipped }: RunRow) {
+function countsOf({ id, status, quantity, created, skipped }: RunRow) {
   if (status === 'running')
-    throw new AppError('unavailable', 'this run is under way, ask again', { retryAfterSeconds: 5 });
+    throw new AppError(
+      'unavailable',
+      `the run ${id} is under way: look at it, or ask again with the same Idempotency-Key`,
+      { retryAfterSeconds: 5 },
+    );
   if (created < quantity)
     throw new AppError(
       'codes_exhausted',
@@ -101,7 +110,7 @@ function countsOf({ status, quantity, created, skipped }: RunRow) {
   return { created, skipped };
 }
 
-function mountUploading(router: Router, { sql }: { sql: Sql }) {
+function mountUploading(router: Router, { sql, stopping }: House) {
   router.add(
     {
       method: 'post',
@@ -131,17 +140,35 @@ function mountUploading(router: Router, { sql }: { sql: Sql }) {
       problems: ['coupon_not_found', 'coupon_has_claims'],
     },
     async ({ c, params, body }) => {
-      const codes = body === undefined ? readCsv(sent(c.env.incoming)) : checkList(body.codes);
-      return reply(c, 201, await uploadCodes(sql, params.name, codes));
+      const codes = body === undefined ? readCsv(sent(c.env.incoming, stopping)) : checkList(body.codes);
+      return reply(c, 201, await uploadCodes(sql, params.name, codes, { stopping }));
     },
   );
 }
 
-/** The body as it comes. What breaks it off is the client's: Node gives it the code that a lost database has, too. */
-async function* sent(incoming: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+/**
+ * The body as it comes, for as long as the process is not stopping: the next piece may be long in coming. What breaks
+ * it off is the client's: Node gives it the code that a lost database has, too.
+ */
+async function* sent(incoming: AsyncIterable<Buffer>, stopping: AbortSignal): AsyncGenerator<Buffer> {
+  const pieces = incoming[Symbol.asyncIterator]();
+  let stop = () => {};
+  const stopped = new Promise<null>(resolve => {
+    stop = () => resolve(null);
+  });
+  stopping.addEventListener('abort', stop);
   try {
-    yield* incoming;
+    while (!stopping.aborted) {
+      const piece = await Promise.race([pieces.next(), stopped]);
+      if (piece?.done) return;
+      if (piece) yield piece.value;
+    }
   } catch (cause) {
     throw new AppError('invalid_request', 'the request was cut off', { cause });
+  } finally {
+    stopping.removeEventListener('abort', stop);
+    // Whoever is told why is heard out a little; to give the body up would break the connection.
+    if (!stopping.aborted) await pieces.return?.();
   }
+  stopping.throwIfAborted();
 }

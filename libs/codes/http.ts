@@ -14,6 +14,8 @@ export function mountCodes(
     grant: Grant;
     issueTicket: (couponId: string) => string;
     onError: (error: Error) => void;
+    /** Its reason is the problem that is told where a book is not full yet. */
+    stopping: AbortSignal;
   },
 ) {
   mountBooks(router, house);

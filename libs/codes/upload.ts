@@ -50,14 +50,15 @@ function* listed(codes: unknown[]): Generator<GivenCode> {
  *
  * @param codes as they were given, with where each stands, for the error
  * @param onBatch told after every batch
- * @throws AppError of storeCodes; of reading, or `invalid_request` naming what is no code: what stands before it is
+ * @param stopping ends it after a batch, with its reason
+ * @throws AppError of storeCodes; of reading, or the reason of `stopping`, or `invalid_request` naming what is no code: what stands before it is
  *   stored then, and counted in the error
  */
 export async function uploadCodes(
   sql: Sql,
   couponName: string,
   codes: AsyncIterable<GivenCode> | Iterable<GivenCode>,
-  onBatch: (uploaded: Uploaded) => void = () => {},
+  { onBatch, stopping }: { onBatch?: (uploaded: Uploaded) => void; stopping?: AbortSignal } = {},
 ): Promise<Uploaded> {
   const uploaded: Uploaded = { created: 0, skipped: 0, duplicates: [] };
   let batch: string[] = [];
@@ -69,7 +70,7 @@ export async function uploadCodes(
     uploaded.created += added.size;
     for (const code of batch) if (!added.delete(code)) note(code);
     batch = [];
-    onBatch(uploaded);
+    onBatch?.(uploaded);
   }
 
   function note(code: string) {
@@ -81,6 +82,7 @@ export async function uploadCodes(
     for await (const given of codes) {
       const fault = seen === uploadLimits.codesMost ? BEYOND : faultOf(given);
       if (fault !== null) throw refuse([{ path: given.place, message: fault }]);
+      if (batch.length === 0) stopping?.throwIfAborted();
       seen++;
       batch.push(toStored(given.text) as string);
       if (batch.length === storeLimits.batch) await store();

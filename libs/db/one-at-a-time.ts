@@ -48,10 +48,24 @@ export async function whenDue<T>(
   }
 }
 
-/** When {@link whenDue} last had something of this name done, in whichever process: another text for every time. */
-export async function lastDone(sql: Sql, name: string): Promise<string | undefined> {
-  const [row] = await sql<{ value: string }[]>`select value from installation where key = ${keyOf(name)}`;
+/**
+ * Notes that something of this name was brought to its end; answers what {@link lastFinished} says from now on. What
+ * is done {@link whenDue} counts as done from its beginning, and may yet fail.
+ */
+export async function noteFinished(sql: Sql, name: string): Promise<string> {
+  const [row] = await sql<[{ value: string }]>`
+    insert into installation (key, value) values (${finishedKeyOf(name)}, clock_timestamp()::text)
+    on conflict (key) do update set value = excluded.value
+    returning value`;
+  return row.value;
+}
+
+/** When {@link noteFinished} was last told of this name, in whichever process: another text for every time. */
+export async function lastFinished(sql: Sql, name: string): Promise<string | undefined> {
+  const [row] = await sql<{ value: string }[]>`
+    select value from installation where key = ${finishedKeyOf(name)}`;
   return row?.value;
 }
 
 const keyOf = (name: string) => `done ${name}`;
+const finishedKeyOf = (name: string) => `finished ${name}`;

@@ -67,8 +67,8 @@ export function openPool(options: PoolOptions) {
     max: options.max ?? poolLimits.connections,
     connect_timeout: options.connectTimeoutSeconds ?? poolLimits.connectTimeoutSeconds,
     backoff: reconnectSeconds,
-    // With several hosts the driver tries one after the other itself.
-    ...(!severalHosts.test(options.url) && ({ socket: connections.socket } as object)),
+    // Known to the driver, not to its types.
+    ...({ socket: connections.socket } as object),
     fetch_types: options.fetchTypes ?? true,
     connection: {
       application_name: options.applicationName,
@@ -86,7 +86,6 @@ export function openPool(options: PoolOptions) {
     },
     onnotice: notice => onNotice?.({ code: notice.code ?? '', message: notice.message ?? '' }),
     ...(onClose && { onclose: () => onClose() }),
-    // Known to the driver, not to its types.
     ...(onNotify && ({ onnotify: onNotify } as object)),
   });
   const { statementTimeoutMs = poolLimits.statementTimeoutMs, connectTimeoutSeconds } = options;
@@ -100,8 +99,6 @@ export function openPool(options: PoolOptions) {
 export function closePool(sql: Sql, seconds: number = poolLimits.closeSeconds): Promise<void> {
   return sql.end({ timeout: seconds });
 }
-
-const severalHosts = /^\w+:\/\/[^/]*,/;
 
 function reconnectSeconds(attempt: number): number {
   return (

@@ -57,11 +57,16 @@ export function createRequestLog(log: Logger) {
 
 /** Parameters of paths that are a secret: who knows a code may use it, who knows the others may read what they lead to. */
 const SECRET = /^\{(?:code|ticket|reference)\}$/;
+/** Who knows the id of a reservation may release and book it as well. */
+const RESERVATION = 'reservations';
 
 /** The path as it was asked for, but with the names of secrets in their place. */
 function pathToLog(route: string, path: string): string {
   const parts = route.split('/');
-  if (!parts.some(part => SECRET.test(part))) return path;
+  const secrets = parts.map(
+    (part, i) => SECRET.test(part) || (part === '{id}' && parts[i - 1] === RESERVATION),
+  );
+  if (!secrets.includes(true)) return path;
   const asked = path.split('/');
-  return parts.map((part, i) => (SECRET.test(part) ? part : asked[i])).join('/');
+  return parts.map((part, i) => (secrets[i] ? part : asked[i])).join('/');
 }

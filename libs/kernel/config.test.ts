@@ -24,7 +24,7 @@ test('defaults, then the file, then the environment', () => {
 });
 
 test('every mistake is named at once, a line each', () => {
-  expect(linesOf({ PORT: '11', BOARD_WRITABLE: '1', CLAIMLINE_Y: '' })).toEqual([
+  expect(linesOf({ PORT: '11', BOARD_WRITABLE: '1' }, { CLAIMLINE_Y: '' })).toEqual([
     '  CLAIMLINE_Y: no such setting',
     '  PORT: must be a whole number from 0 to 10',
     '  BOARD_WRITABLE: must be on or off',

@@ -11,15 +11,14 @@ export class ConfigError extends Error {
   }
 }
 
-/** Variables with this prefix are ours, so one that is not in the table is a mistake. */
-const OWN_PREFIX = 'CLAIMLINE_';
 /** Names shorter than this are too easily near another program's variable (HOST, POST) to be called a typo. */
 const TYPO_MIN_LENGTH = 8;
 
 /**
  * Reads the settings from `env`. An empty text counts as not set. Unknown variables stop the
- * start where they are plainly meant for us: everything in `file` (the .env file), everything
- * with our prefix, and names one slip away from a setting.
+ * start where they are plainly meant for us: everything in `file` (the .env file), and names one slip
+ * away from a setting. A name that only begins like ours is none: Kubernetes sets CLAIMLINE_SERVICE_HOST
+ * and more in every container beside a Service called claimline.
  */
 export function parseSettings<Shape extends SettingsShape>(
   shape: Shape,
@@ -37,7 +36,7 @@ export function parseSettings<Shape extends SettingsShape>(
       const near =
         name.length >= TYPO_MIN_LENGTH ? known.find(other => isOneSlipAway(name, other)) : undefined;
       if (near) return [`${name}: no such setting; did you mean ${near}?`];
-      return name in file || name.startsWith(OWN_PREFIX) ? [`${name}: no such setting`] : [];
+      return name in file ? [`${name}: no such setting`] : [];
     });
 
   const parsed = z.object(shape).safeParse(values);

@@ -19,6 +19,8 @@ export type Engine = {
   remove(lane: string, id: string): Promise<boolean>;
   /** Drops finished jobs that were kept long enough: BullMQ does so only when another one finishes. */
   clean(lane: string): Promise<void>;
+  /** Removes a lane's queue with all of its jobs, for a lane that nobody adds to any more. */
+  drop(lane: string): Promise<void>;
   /** Jobs of the lane that are neither completed nor failed. */
   countUndecided(lane: string): Promise<number>;
   /**
@@ -186,6 +188,11 @@ export function createEngine(store: Store, onError: (error: Error) => void): Eng
       const { completedKept, failedKept, cleanMost } = queueLimits;
       await queue(lane).clean(completedKept.age * 1000, cleanMost, 'completed');
       await queue(lane).clean(failedKept.age * 1000, cleanMost, 'failed');
+    },
+
+    async drop(lane) {
+      await queue(lane).obliterate({ force: true });
+      queues.delete(lane);
     },
 
     async countUndecided(lane) {

@@ -107,7 +107,7 @@ export function jobSuite(world: () => World): void {
     expect(await engine.countUndecided(lane)).toBe(0);
   });
 
-  test('drops finished jobs that were kept long enough, and no others', async () => {
+  test('drops finished jobs that were kept long enough and no others, or a queue as a whole', async () => {
     const { engine } = world().adding;
     const lane = newLane();
     await engine.add(lane, { id: 'done', name: 'c', data: 1 });
@@ -125,7 +125,11 @@ export function jobSuite(world: () => World): void {
       completed: 0,
       waiting: 1,
     });
-    await engine.remove(lane, 'waits');
+    await engine.drop(lane);
+    expect(await engine.countUndecided(lane)).toBe(0);
+    await engine.add(lane, { id: 'waits', name: 'c', data: 3 });
+    expect([await engine.countUndecided(lane), await engine.queue(lane).isPaused()]).toEqual([1, false]);
+    await engine.drop(lane);
   });
 
   test('removes a job that waits or has ended, so that its id can come again, and leaves one in hand', async () => {

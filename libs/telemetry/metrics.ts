@@ -140,13 +140,18 @@ export const metrics = {
   }),
   webhookDeliveries: new Gauge({
     name: 'claimline_webhook_deliveries',
-    help: 'Deliveries of the installation that are pending, and those that are exhausted: the dead letters. Of an API process.',
+    help: 'Deliveries of the installation that are pending, and those that are exhausted: the dead letters; counted up to 100,000. Of an API process.',
     labelNames: ['status'],
     registers,
   }),
   outboxRows: new Gauge({
     name: 'claimline_outbox_rows',
-    help: 'What was decided and is not yet a message. Of an API process.',
+    help: 'What was decided and is not yet a message; counted up to 100,000. Of an API process.',
+    registers,
+  }),
+  webhookCountsTimestamp: new Gauge({
+    name: 'claimline_webhook_counts_timestamp_seconds',
+    help: 'When claimline_webhook_deliveries and claimline_outbox_rows were counted last, and what they say is of. Of an API process.',
     registers,
   }),
   webhookDisabled: new Counter({

@@ -2,7 +2,7 @@ import type { Sql } from '@claimline/db/pool';
 import { sqlFile } from '@claimline/db/sql-file';
 import { createTrain } from '@claimline/kernel/train';
 import { metrics } from '@claimline/telemetry/metrics';
-import type { Verdict } from './judge.ts';
+import { longestWaitMs, type Schedule, type Verdict } from './judge.ts';
 import { patiently } from './patience.ts';
 
 const loadStatement = sqlFile(import.meta.url, './load.sql');
@@ -13,6 +13,8 @@ export const attemptLimits = {
   seats: 200,
   /** Failures that an endpoint has at least before it is disabled for them. */
   failuresLeast: 8,
+  /** Its failures begin anew when nothing was sent to it for so long, and for longer than any wait of the schedule. */
+  silentLeastS: 86_400,
   /** The breaker opens when of at least so many attempts in this time so large a share failed, for that long. */
   breaker: { windowS: 300, attemptsLeast: 10, failedShare: 0.7, openS: 30 },
 } as const;
@@ -37,6 +39,8 @@ export type Outcome = {
   delivery: number;
   run: number;
   verdict: Verdict['verdict'] | 'held';
+  /** It failed on our side, which says nothing of the receiver. */
+  is_ours: boolean;
   number: number;
   /** Where it was sent, or would have been. */
   url: string | null;
@@ -53,18 +57,21 @@ export type Outcome = {
  */
 export function createAttempts({
   sql,
+  schedule,
   disableAfterS,
   signal,
   onDisabled,
 }: {
   sql: Sql;
+  schedule: Schedule;
   /** After so many seconds of nothing but failures an endpoint is disabled. */
   disableAfterS: number;
   signal: AbortSignal;
   onDisabled: (endpointId: string, reason: string) => void;
 }) {
-  const { seats, failuresLeast, breaker } = attemptLimits;
+  const { seats, failuresLeast, silentLeastS, breaker } = attemptLimits;
   const { windowS, attemptsLeast, failedShare, openS } = breaker;
+  const silentS = Math.max(silentLeastS, Math.ceil(longestWaitMs(schedule) / 1000));
 
   const loads = createTrain<number, LoadedDelivery | null>({
     seats,
@@ -81,7 +88,7 @@ export function createAttempts({
     seats,
     async depart(outcomes) {
       const given = JSON.stringify(outcomes);
-      const settings = [disableAfterS, failuresLeast, windowS, attemptsLeast, failedShare, openS];
+      const settings = [disableAfterS, failuresLeast, windowS, attemptsLeast, failedShare, openS, silentS];
       const disabled = await patiently(signal, () =>
         sql.unsafe<{ endpoint_id: string; reason: string }[]>(recordStatement, [given, ...settings], {
           prepare: true,

@@ -1,7 +1,6 @@
 import type { Sql } from '@claimline/db/pool';
-import { renewIfOpen } from './renew-secrets.ts';
 import { type Rotated, rotateLimits } from './rotate-secret.ts';
-import type { Seal } from './secret.ts';
+import { renewIfOpen, type Seal } from './secret.ts';
 import { newSecret, secretText } from './sign.ts';
 
 /**

@@ -18,13 +18,14 @@ const { signal } = new AbortController();
 const sender = createSender({ allow: parseAllowList('127.0.0.0/8') });
 const seal = createSeal([randomBytes(32)]);
 const disabled: string[] = [];
+const schedule = { waitsMs: [0, 1000], throttledMs: 0 };
 const attempts = createAttempts({
   sql,
+  schedule,
   disableAfterS: 60,
   signal,
   onDisabled: (_, reason) => void disabled.push(reason),
 });
-const schedule = { waitsMs: [0, 1000], throttledMs: 0 };
 const house = { attempts, sender, seal, schedule, signal };
 
 let receiver: Receiver;
@@ -78,6 +79,38 @@ test('a receiver that wants no more of some messages is as well as one that take
     { open_until: null, failing_since: null, failures: 0 },
   ]);
   expect(await sql`select from webhook_attempts where not has_succeeded`).toHaveLength(12);
+});
+
+test('a secret that does not open is no failure of the receiver', async () => {
+  const elsewhere = createSeal([randomBytes(32)]);
+  for (const delivery of await insertDeliveries(12))
+    expect(await deliver({ delivery, run: 1 }, { ...house, seal: elsewhere })).toBe('retry');
+  expect(await sql`select open_until, failing_since, failures, window_attempts from webhook_lanes`).toEqual([
+    { open_until: null, failing_since: null, failures: 0, window_attempts: 0 },
+  ]);
+  const tried = await sql<{ error: string }[]>`select error from webhook_attempts`;
+  expect(tried).toHaveLength(12);
+  for (const { error } of tried) expect(error).toMatch(/^the secret cannot be opened: /);
+});
+
+test('what an endpoint failed before a long silence is not held against it', async () => {
+  receiver.behave({ status: 502 });
+  const [first = 0, ...others] = await insertDeliveries(9);
+  for (const delivery of others) await deliver({ delivery, run: 1 }, house);
+  const pass = (time: string) => sql`
+    update webhook_lanes
+    set failing_since = failing_since - ${time}::interval, window_started_at = window_started_at - ${time}::interval`;
+  await pass('1 week');
+  expect(await deliver({ delivery: first, run: 1 }, house)).toBe('retry');
+  expect(
+    await sql`select failures, failing_since > now() - interval '1 day' as is_anew from webhook_lanes`,
+  ).toEqual([{ failures: 1, is_anew: true }]);
+  expect(await sql`select status from webhook_endpoints`).toEqual([{ status: 'enabled' }]);
+  // A silence that is no longer than a wait may be is none: the failures add up.
+  for (const delivery of others) await deliver({ delivery, run: 2 }, house);
+  await pass('1 day');
+  await deliver({ delivery: first, run: 2 }, house);
+  expect(disabled).toEqual(['failing']);
 });
 
 test.each([410, 500])(

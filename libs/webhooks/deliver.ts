@@ -40,12 +40,13 @@ export async function deliver(
     await attempts.record({ ...outcome, ...nothing, verdict: 'held', wait_ms });
     return 'held';
   }
-  const { sent, error } = await send(loaded, loaded.url, house);
+  const { sent, error, is_ours } = await send(loaded, loaded.url, house);
   if (signal.aborted && sent.status === null) throw new InterruptedError('stopped during an attempt');
   const { verdict, waitMs } = judge(sent, outcome.number, schedule);
   await attempts.record({
     ...outcome,
     verdict,
+    is_ours,
     wait_ms: waitMs,
     status_code: sent.status,
     error,
@@ -61,19 +62,20 @@ function beginningOf(body: string): string {
   return [...body.slice(0, 2 * most)].slice(0, most).join('');
 }
 
-const nothing = { wait_ms: null, status_code: null, error: null, duration_ms: 0, body: '' };
+const nothing = { is_ours: false, wait_ms: null, status_code: null, error: null, duration_ms: 0, body: '' };
 
 async function send(
   { lane, is_callback, message_id, payload, secrets, attempts, now_s }: LoadedDelivery,
   url: string,
   { sender, seal }: { sender: Sender; seal: Seal },
-): Promise<{ sent: Sent; error: string | null }> {
+): Promise<{ sent: Sent; error: string | null; is_ours: boolean }> {
   let opened: Buffer[] = [];
   try {
     const owner = is_callback ? callbackSecrets : lane;
     opened = openThose(seal, secrets, owner);
   } catch (error) {
-    return { sent: unsent, error: `the secret cannot be opened: ${(error as Error).message}` };
+    const complaint = `the secret cannot be opened: ${(error as Error).message}`;
+    return { sent: unsent, error: complaint, is_ours: true };
   }
   const sent = await sender.send({
     url,
@@ -84,5 +86,5 @@ async function send(
     attempt: attempts + 1,
   });
   const error = sent.failure && [sent.failure, sent.code].filter(part => part !== null).join(': ');
-  return { sent, error };
+  return { sent, error, is_ours: false };
 }

@@ -1,9 +1,12 @@
+import { openSession } from '@claimline/db/session';
 import { type Receiver, startReceiver } from '@claimline/http/testing-receiver';
-import { describeOnEngine, type EngineKind } from '@claimline/queue/testing';
+import { describeOnEngine, type EngineKind, withLimits } from '@claimline/queue/testing';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { queueOf } from './lane-name.ts';
-import { deliveriesTo, insertCoupon, settleClaims } from './testing.ts';
+import { relayOutbox } from './relay.ts';
+import { sweepLimits } from './sweep.ts';
+import { deliveriesTo, insertCoupon, settleClaims, someoneWaits } from './testing.ts';
 import { type House, openHouse } from './testing-house.ts';
 
 const within = { timeout: 15_000, interval: 20 };
@@ -211,6 +214,40 @@ export function deliveriesSuite(kind: EngineKind): void {
           .poll(async () => (await statesOf(id)).sort(), within)
           .toEqual(['exhausted 0', 'exhausted 0', 'exhausted 1']);
       expect(house.disabled.splice(0)).toHaveLength(2);
+    });
+
+    test('what a disabled endpoint leaves is ended beside the work for the others, and a stop waits for none of it', async () => {
+      const receiver = await receive();
+      const leaving = await createGranted(receiver);
+      const people = Array.from({ length: 50 }, (_, i) => `person ${i}`);
+      await settleClaims(house.sql, await insertCoupon(house.sql, 50), people);
+      await relayOutbox(house.sql);
+      await house.sql`
+        update webhook_endpoints set status = 'disabled', disabled_at = now(), disabled_reason = 'operator'`;
+      const { id } = await createGranted(receiver);
+      // Whoever ends one of them waits at a door.
+      await house.sql`
+        create function wait_at_door() returns trigger language plpgsql set lock_timeout = 0 as
+        $$ begin perform pg_advisory_xact_lock_shared(1); return new; end $$`;
+      await house.sql`
+        create trigger door before update on webhook_deliveries for each row
+        when (new.status = 'exhausted') execute function wait_at_door()`;
+      const door = await openSession({ url: house.stores.databaseUrl, applicationName: 'test door' });
+      await door.sql`select pg_advisory_lock(1)`;
+      await withLimits(sweepLimits, { bite: 1 }, async () => {
+        const work = await startWork();
+        await someoneWaits(house.sql);
+        await settleClaims(house.sql, await insertCoupon(house.sql, 5), ['ada']);
+        await expect.poll(() => statesOf(id), within).toEqual(['delivered 1']);
+        const stopped = work.stop();
+        await door.sql`select pg_advisory_unlock(1)`;
+        await stopped;
+      });
+      await door.close();
+      expect((await statesOf(leaving.id)).filter(state => state === 'pending 0').length).toBeGreaterThan(48);
+      await house.sql`drop function wait_at_door cascade`;
+      // The door was closed for longer than a statement may take, on a slow machine.
+      house.errors.splice(0);
     });
 
     test('five days of nothing but failures disable an endpoint, and one success in them does not', async () => {

@@ -62,6 +62,7 @@ export function openDeliveryLane(
     await attempts.record({
       ...parsed.data,
       verdict: 'exhausted',
+      is_ours: true,
       number: loaded.attempts + 1,
       url: loaded.url,
       wait_ms: null,

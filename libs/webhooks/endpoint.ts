@@ -44,7 +44,7 @@ export function toEndpoint({ disabled_at, created_at, updated_at, ...row }: Endp
   };
 }
 
-/** What a caller sends of an endpoint; its url is held against the guard. */
+/** What a caller sends of an endpoint; its url is held against the guard, and kept in its standard spelling. */
 export function endpointFields(allow: AllowList) {
   const all = 'leave it out, or null, for all';
   return {
@@ -54,6 +54,8 @@ export function endpointFields(allow: AllowList) {
         const message = isStorable(value) ? complaintAboutUrl(value, allow) : 'must be an address';
         if (message) issues.push({ code: 'custom', message, input: value });
       })
+      // Every program reads it alike then; as typed, a backslash is a slash to some.
+      .transform(url => new URL(url).href)
       .meta({ format: 'uri', maxLength: guardLimits.urlLength })
       .describe('Where messages are posted to: https, on a public address, port 443 or from 1024.'),
     event_types: z

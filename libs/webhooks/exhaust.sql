@@ -2,7 +2,7 @@
 -- Those of endpoints that were deleted go, also where they are exhausted already. In bites, and past what somebody has
 -- in hand: to delete them with their endpoint would wait for attempts under way, and those for it.
 --
--- Params: $1 int  the most of an endpoint at once
+-- Params: $1 int  the most at once
 -- Returns: one row (count)
 with hopeless as materialized (
   select left_over.id, webhook_endpoints.id is null as is_gone
@@ -23,6 +23,7 @@ with hopeless as materialized (
     ) exhausted
   ) left_over
   where callback_origin is null and webhook_endpoints.status is distinct from 'enabled'
+  limit $1::int
 ),
 exhausted as (
   update webhook_deliveries set status = 'exhausted', is_queued = false, run = run + 1

@@ -49,6 +49,7 @@ describe('nothing inward is reached', () => {
     ...['[::1]', '[::]', '[0:0:0:0:0:0:0:1]', '[::ffff:127.0.0.1]', '[::ffff:7f00:1]', '[::127.0.0.1]'],
     ...[
       '[64:ff9b::127.0.0.1]',
+      '[::ffff:0:127.0.0.1]',
       '[2002:7f00:1::]',
       '127.0.0.1.',
       '①②⑦.0.0.1',
@@ -85,11 +86,12 @@ describe('nothing inward is reached', () => {
 
   test('a name that leads inward, over https and over http', async () => {
     addressesOf = { 'inward.test': () => ['127.0.0.1', '169.254.169.254'] };
-    expect(await send(`https://inward.test:${inward.port}/`, '')).toMatchObject({
-      failure: 'blocked',
-      code: 'EBLOCKED',
-    });
-    expect(await send(`https://inward.test:${inward.port}/`, outside)).toMatchObject({ failure: 'blocked' });
+    for (const scheme of ['https', 'http'])
+      for (const allow of ['', outside])
+        expect(await send(`${scheme}://inward.test:${inward.port}/`, allow)).toMatchObject({
+          failure: 'blocked',
+          code: 'EBLOCKED',
+        });
     expect(names.asked).toContain('inward.test');
     expect(inward.connections()).toBe(0);
   });

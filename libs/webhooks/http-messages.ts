@@ -3,17 +3,15 @@ import { requiredText, time } from '@claimline/http/fields';
 import { decodeCursor, encodeCursor, page, pageQuery } from '@claimline/http/page';
 import { reply } from '@claimline/http/reply';
 import type { Router } from '@claimline/http/router';
+import { goneSignal } from '@claimline/http/scope';
 import { z } from 'zod';
 import { endpointParams } from './endpoint.ts';
 import { eventTypes } from './event-types.ts';
 import { messageParams, messageSchema, toMessage } from './message.ts';
 import { attemptSchema, readAttempts, toAttempt } from './read-attempts.ts';
 import { readFeed, readMessage } from './read-messages.ts';
-import { recoverEndpoint } from './recover.ts';
+import { createRecovery, recoverLimits } from './recover.ts';
 import { resendMessage } from './resend.ts';
-
-/** How long recovering takes by intent, which is bite by bite. */
-const RECOVER_MS = 60_000;
 
 /** What was told, to whom, what came of it, and telling it again. */
 export function mountMessages(router: Router, { sql }: { sql: Sql }) {
@@ -35,7 +33,7 @@ function mountFeed(router: Router, sql: Sql) {
       tag: 'Webhooks',
       summary: 'The feed of messages, oldest first',
       description:
-        'For whoever would rather ask than be told: keep `cursor` and ask again with it. Messages appear in the order of the feed and none behind one that was read. With `type` or `coupon` an answer looks at a part of the feed only: it may have few messages, or none, and a `next_cursor` to go on with. They are kept from the first endpoint on, enabled or not, for WEBHOOK_MESSAGES_KEPT_DAYS.',
+        'For whoever would rather ask than be told: keep `cursor` and ask again with it. Messages appear in the order of the feed and none behind one that was read. With `type` or `coupon` an answer looks at a part of the feed only, and where there are many receivers a page is shorter: it may have few messages, or none, and a `next_cursor` to go on with. With `status` the cursor is for the pages of one reading: messages are exhausted in any order, so begin anew for those that have been since. They are kept from the first endpoint on, enabled or not, for WEBHOOK_MESSAGES_KEPT_DAYS.',
       access: 'keyed',
       query: z.object({
         ...pageQuery,
@@ -150,6 +148,7 @@ function mountResending(router: Router) {
 }
 
 function mountRecovering(router: Router, sql: Sql) {
+  const recover = createRecovery(sql);
   router.add(
     {
       method: 'post',
@@ -158,21 +157,29 @@ function mountRecovering(router: Router, sql: Sql) {
       tag: 'Webhooks',
       summary: 'Send an endpoint what it has missed since a time',
       description:
-        'Everything that its filters let pass and that it was not told: while it was disabled, before it was there, or since the attempts are exhausted. What was delivered is not sent again.',
+        'Everything that its filters let pass and that it was not told: while it was disabled, before it was there, or since the attempts are exhausted. What was delivered is not sent again. One that takes long ends with `next_since`, to go on from there; while one is under way another of the same endpoint is answered 503.',
       access: 'keyed',
       params: endpointParams,
       body: z.strictObject({ since: time() }),
       // Not in one transaction, which would keep the relay waiting. What a run before it sent is not sent again.
-      idempotent: { reference: async () => null, waitMs: () => RECOVER_MS },
+      idempotent: { reference: async () => null, waitMs: () => recoverLimits.totalMs },
       answers: {
         200: {
           description: 'They are due now',
-          schema: z.object({ recovered: z.int().describe('How many messages.') }),
+          schema: z.object({
+            recovered: z.int().describe('How many messages.'),
+            next_since: z.iso
+              .datetime()
+              .nullable()
+              .describe('null: that is all. Otherwise there is more: ask again with this as `since`.'),
+          }),
         },
       },
-      problems: ['endpoint_not_found', 'endpoint_disabled'],
+      problems: ['endpoint_not_found', 'endpoint_disabled', 'overloaded'],
     },
-    async ({ c, params, body }) =>
-      reply(c, 200, { recovered: await recoverEndpoint(sql, params.id, body.since) }),
+    async ({ c, params, body }) => {
+      const { recovered, nextSince } = await recover(params.id, body.since, goneSignal(c));
+      return reply(c, 200, { recovered, next_since: nextSince });
+    },
   );
 }

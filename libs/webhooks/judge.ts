@@ -44,6 +44,11 @@ export function judge(
   return { verdict: 'retry', waitMs: Math.round(waitOf(sent, plannedMs, schedule, random)) };
 }
 
+/** No wait between two attempts of a delivery is longer, whatever a receiver asks for. */
+export function longestWaitMs({ waitsMs, throttledMs }: Schedule): number {
+  return Math.max(throttledMs, ...waitsMs) * (1 + judgeLimits.jitter) * judgeLimits.retryAfterTimes;
+}
+
 function waitOf(
   { status, failure, retryAfterS }: Parameters<typeof judge>[0],
   plannedMs: number,

@@ -1,65 +1,53 @@
 import type { Sql } from '@claimline/db/pool';
-import { sqlFile } from '@claimline/db/sql-file';
-
-const lanesStatement = sqlFile(import.meta.url, './prune-lanes.sql');
 
 export const pruneLimits = {
-  /** Rows deleted in one statement, so that none of them holds anybody up. Of messages so many with ten lanes of endpoints. */
+  /** Rows deleted in one statement, so that none of them holds anybody up. */
   bite: 5000,
-  /** With more of them, and so more deliveries to a message, a bite is so many times smaller. */
-  endpoints: 10,
 } as const;
 
 /**
  * Deletes messages and attempts older than `days` days, in small bites; returns how many messages. From the
  * beginning of the feed on and never out of its middle, so that what is left is numbered without gaps: up to the first
- * that is to be kept, since a message may be a little older than the one before it. Lanes that nothing refers to any
- * more go with them (prune-lanes.sql).
+ * that is to be kept, since a message may be a little older than the one before it.
+ *
+ * Deliveries go after their messages, by statements that begin later: a resend or a recover that locked a message before
+ * it was deleted has committed by then, so that its deliveries are seen. What is left where this breaks off goes the next time.
  */
 export async function pruneMessages(sql: Sql, days: number): Promise<number> {
+  const { bite } = pruneLimits;
   const cutoff = sql`now() - ${days} * interval '1 day'`;
   await inBites(
-    pruneLimits.bite,
     () => sql`
       delete from webhook_attempts where id = any (array(
-        select id from (select id, created_at from webhook_attempts order by id limit ${pruneLimits.bite}) oldest
+        select id from (select id, created_at from webhook_attempts order by id limit ${bite}) oldest
         where created_at < ${cutoff}
       ))`,
   );
-  const bite = await biteOfMessages(sql);
   const pruned = await inBites(
-    bite,
     () => sql`
       with oldest as materialized (
         select position, created_at from webhook_messages order by position limit ${bite}
-      ),
-      gone as materialized (
-        delete from webhook_messages where position = any (array(select position from oldest))
-          and position < (
-            select coalesce(min(position) filter (where created_at >= ${cutoff}), max(position) + 1) from oldest
-          )
-        returning position
-      ),
-      deliveries as (
-        delete from webhook_deliveries where message = any (array(select position from gone))
       )
-      select from gone`,
+      delete from webhook_messages where position = any (array(select position from oldest))
+        and position < (
+          select coalesce(min(position) filter (where created_at >= ${cutoff}), max(position) + 1) from oldest
+        )`,
   );
-  await sql.unsafe(lanesStatement);
+  await inBites(
+    () => sql`
+      delete from webhook_deliveries where id = any (array(
+        select id from webhook_deliveries
+        where message < coalesce((select min(position) from webhook_messages), ${Number.MAX_SAFE_INTEGER}::bigint)
+        order by message limit ${bite}
+      ))`,
+  );
   return pruned;
 }
 
-async function biteOfMessages(sql: Sql): Promise<number> {
-  const { bite, endpoints } = pruneLimits;
-  const [row] = await sql<{ lanes: number }[]>`
-    select count(*)::int as lanes from webhook_lanes where callback_origin is null`;
-  return Math.max(1, Math.floor((bite * endpoints) / Math.max(endpoints, row?.lanes ?? 0)));
-}
-
-async function inBites(most: number, bite: () => PromiseLike<{ count: number }>): Promise<number> {
+async function inBites(bite: () => PromiseLike<{ count: number }>): Promise<number> {
   for (let pruned = 0; ; ) {
     const { count } = await bite();
     pruned += count;
-    if (count < most) return pruned;
+    if (count < pruneLimits.bite) return pruned;
   }
 }

@@ -9,8 +9,8 @@
 --          counts as lost, with the queue store for example, and is added again for the same run.
 --
 -- While a lane's breaker is open none of its deliveries is taken, and afterwards one at a time until one succeeds.
--- Whatever is in the queue takes room there, lost or not; what is lost has its room already. There is no job for a delivery
--- whose message is gone.
+-- Whatever is in the queue takes room there, lost or not; what is lost has its room already. A delivery whose message is
+-- gone, deleted by hand for example, goes too when its turn comes: it would keep its room for ever.
 --
 -- Plan: one index lookup a lane, and until there are enough three for each of those that have something due, sorted before
 -- anything is counted. Only what is taken is locked; whoever takes the same at the same moment finds that it is not due.
@@ -48,21 +48,25 @@ next as materialized (
   limit $4::int
 ),
 taken as materialized (
-  select id, is_queued as was_queued from webhook_deliveries
-  where id = any (array(select id from next)) and status = 'pending' and due_at <= now()
-  for update skip locked
+  select webhook_deliveries.id, is_queued as was_queued, webhook_messages.id as message_id
+  from webhook_deliveries left join webhook_messages on position = message
+  where webhook_deliveries.id = any (array(select id from next)) and status = 'pending' and due_at <= now()
+  for update of webhook_deliveries skip locked
+),
+orphaned as (
+  delete from webhook_deliveries where id = any (array(select id from taken where message_id is null))
 ),
 queued as (
   update webhook_deliveries set is_queued = true, due_at = now() + $3::int * interval '1 ms'
-  where id = any (array(select id from taken))
-  returning id, run, message, lane
+  where id = any (array(select id from taken where message_id is not null))
+  returning id, run, lane
 )
 select
-  queued.id, run, webhook_messages.id as message_id, lane,
+  queued.id, run, message_id, lane,
   coalesce(
-    (select substring(url from '^[^/]+//([^/?#]+)') from webhook_endpoints where webhook_endpoints.id = lane),
+    (select substring(url from '^[^/]+//([^/?#\\]+)') from webhook_endpoints where webhook_endpoints.id = lane),
     (select substring(callback_origin from '//(.*)') from webhook_lanes where webhook_lanes.lane = queued.lane)
   ) as label,
   was_queued
-from queued join taken using (id) join webhook_messages on position = message
+from queued join taken using (id)
 order by lane, queued.id

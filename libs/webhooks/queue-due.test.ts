@@ -105,4 +105,14 @@ test('a delivery whose message is gone has no job, and keeps none from the other
   await world.sql`delete from webhook_messages where event_sequence = 2`;
   expect(await queueDue(house(), null)).toBe(2);
   expect(await world.engine.countUndecided(queueOf(lane))).toBe(2);
+  expect(await world.sql`select from webhook_deliveries`).toHaveLength(2);
+});
+
+test('nor does it take the one place of a receiver that is tried again', async () => {
+  const lane = await insertDue(2);
+  await world.sql`update webhook_deliveries set due_at = due_at - interval '1 hour' where message = (select min(message) from webhook_deliveries)`;
+  await world.sql`delete from webhook_messages where event_sequence = 1`;
+  await world.sql`update webhook_lanes set open_until = now() - interval '1 s'`;
+  expect([await queueDue(house(), null), await queueDue(house(), null)]).toEqual([0, 1]);
+  expect(await world.engine.countUndecided(queueOf(lane))).toBe(1);
 });

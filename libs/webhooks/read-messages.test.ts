@@ -31,6 +31,33 @@ test('dead letters of one coupon or type are found behind those of others', asyn
   expect(await read({ type: 'coupon.sold_out' })).toEqual(['coupon.sold_out ']);
 });
 
+test('a page ends where it has deliveries enough, and a message with more is a page', async () => {
+  for (let i = 0; i < 3; i++) await insertEndpoint(sql);
+  await settleClaims(sql, await insertCoupon(sql, 9), ['ada', 'bob', 'cy', 'dee', 'eve']);
+  await relayOutbox(sql);
+  const read = async (after: number | null, limit = 9) => {
+    const query = { type: undefined, coupon: undefined, onlyExhausted: false, limit, after };
+    const { rows, end, isMore } = await readFeed(sql, query);
+    return [rows.map(({ position, deliveries }) => [position, deliveries.length]), end, isMore];
+  };
+  await withLimits(feedLimits, { deliveriesMost: 7 }, async () => {
+    expect(await read(null)).toEqual([
+      [
+        [1, 3],
+        [2, 3],
+      ],
+      2,
+      true,
+    ]);
+    expect(await read(2, 1)).toEqual([[[3, 3]], 3, true]);
+    expect(await read(4)).toEqual([[[5, 3]], 5, false]);
+    expect(await read(5)).toEqual([[], 5, false]);
+  });
+  await withLimits(feedLimits, { deliveriesMost: 2 }, async () => {
+    expect(await read(3)).toEqual([[[4, 3]], 4, true]);
+  });
+});
+
 test.each([false, true])(
   'what is rare is found bite by bite, past those with nothing of it (only dead letters: %s)',
   async onlyExhausted => {

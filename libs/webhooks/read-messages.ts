@@ -25,6 +25,8 @@ export async function readMessage(sql: Sql, id: string): Promise<MessageRow> {
 export const feedLimits = {
   /** Messages looked at for those of one type or coupon; where the page is not full by then, it is handed out as it is. */
   lookedAt: 20_000,
+  /** Deliveries of a page, about 200 bytes each. One of a message with more, since there are a thousand endpoints, is handed out alone. */
+  deliveriesMost: 10_000,
 } as const;
 
 /** What of the feed is wanted. */
@@ -48,7 +50,7 @@ export type FeedPage = {
 };
 
 /**
- * Messages in the order of the feed, `limit` at most. Of one type or coupon they are found by looking at so many
+ * Messages in the order of the feed, `limit` at most, and fewer where they have more deliveries than a page may. Of one type or coupon they are found by looking at so many
  * messages (feedLimits) and not at the whole feed, however rare they are.
  */
 export async function readFeed(sql: Sql, query: FeedQuery): Promise<FeedPage> {
@@ -64,16 +66,28 @@ export async function readFeed(sql: Sql, query: FeedQuery): Promise<FeedPage> {
     select count(*)::int as count, max(position) as last
     from (${candidates} order by position limit ${most}) looked_at`;
   const last = seen?.last ?? after;
-  const found = await sql<MessageRow[]>`
-    select ${columns(sql)} from webhook_messages
-    where position > ${after} and position <= ${last}
-      and ${type === undefined ? sql`true` : sql`type = ${type}`}
-      and ${coupon === undefined ? sql`true` : sql`coupon_name = ${coupon}`}
-      and ${onlyExhausted ? sql`position in (${candidates} and message <= ${last})` : sql`true`}
-    order by position limit ${limit + 1}`;
-  const rows = found.slice(0, limit);
+  const rows = await sql<(MessageRow & { found: number })[]>`
+    with found as materialized (
+      select position from webhook_messages
+      where position > ${after} and position <= ${last}
+        and ${type === undefined ? sql`true` : sql`type = ${type}`}
+        and ${coupon === undefined ? sql`true` : sql`coupon_name = ${coupon}`}
+        and ${onlyExhausted ? sql`position in (${candidates} and message <= ${last})` : sql`true`}
+      order by position limit ${limit + 1}
+    ),
+    page as materialized (
+      select position from (
+        select
+          position, row_number() over in_order as nth,
+          sum((select count(*) from webhook_deliveries where message = position)) over in_order as deliveries
+        from found window in_order as (order by position)
+      ) counted
+      where nth <= ${limit} and (nth = 1 or deliveries <= ${feedLimits.deliveriesMost})
+    )
+    select ${columns(sql)}, (select count(*)::int from found) as found
+    from page join webhook_messages using (position) order by position`;
   const lastShown = rows.at(-1)?.position ?? after;
-  if (found.length > limit) return { rows, end: lastShown, isMore: true };
+  if ((rows[0]?.found ?? 0) > rows.length) return { rows, end: lastShown, isMore: true };
   if (seen?.count === most) return { rows, end: last, isMore: true };
   // What is behind the last dead letter may become one yet.
   return { rows, end: onlyExhausted ? lastShown : last, isMore: false };

@@ -1,8 +1,8 @@
 -- Puts attempts on record: what becomes of their deliveries, how well their receivers do, and whether an endpoint
 -- is disabled for it.
 --
--- Params: $1 text  JSON list of {delivery, run, verdict, number, url, wait_ms, status_code, error, duration_ms, body},
---                  each delivery once; verdict: delivered, retry, exhausted, aborted (exhausted, since the endpoint wants no
+-- Params: $1 text  JSON list of {delivery, run, verdict, is_ours, number, url, wait_ms, status_code, error, duration_ms,
+--                  body}, each delivery once; is_ours: it failed on our side, which says nothing of the receiver; verdict: delivered, retry, exhausted, aborted (exhausted, since the endpoint wants no
 --                  more of this message, which is as good an answer as another), gone or receiver (exhausted, and the
 --                  endpoint wants no more at all: it answered 410, or said so), or held (no attempt was made: the breaker
 --                  is open, or the endpoint disabled)
@@ -10,6 +10,7 @@
 --         $3 int   and how many failures that must be at least
 --         $4 int   s over which the breaker counts, $5 int from how many attempts on, $6 real and which share of failures
 --                  opens it, $7 int for how many s
+--         $8 int   s without an attempt after which failures begin anew: nothing was to be sent, which is no failure
 -- Returns: rows of (endpoint_id, reason), a row an endpoint that was disabled.
 --
 -- A delivery that has gone on meanwhile (resent by hand, taken over from a process that was thought dead) is left
@@ -17,8 +18,8 @@
 -- an address that the endpoint has left says nothing of the endpoint, and a message that was not wanted there is due now.
 with given as materialized (
   select * from json_to_recordset($1::text::json) as given (
-    delivery bigint, run integer, verdict text, number integer, url text, wait_ms double precision, status_code integer,
-    error text, duration_ms integer, body text
+    delivery bigint, run integer, verdict text, is_ours boolean, number integer, url text, wait_ms double precision,
+    status_code integer, error text, duration_ms integer, body text
   )
 ),
 tried as materialized (
@@ -52,14 +53,18 @@ tally as materialized (
     lane, max(url) as url, count(*)::int as attempts, count(*) filter (where not is_well)::int as failures,
     bool_or(is_well) as has_success, max(verdict) filter (where verdict in ('gone', 'receiver')) as ending
   from (select *, verdict in ('delivered', 'aborted') as is_well from tried) answered
-  where verdict <> 'held' and not has_moved group by lane
+  where verdict <> 'held' and not is_ours and not has_moved group by lane
 ),
 counted as materialized (
   select
     webhook_lanes.lane, url, ending, has_success,
     open_until is not null as was_open,
-    case when has_success then null else coalesce(failing_since, now()) end as failing_since,
-    case when has_success then 0 else webhook_lanes.failures + tally.failures end as failures,
+    case when has_success then null when is_silent then now() else coalesce(failing_since, now()) end as failing_since,
+    case
+      when has_success then 0
+      when is_silent then tally.failures
+      else webhook_lanes.failures + tally.failures
+    end as failures,
     in_window.starts_at,
     tally.attempts + case when in_window.is_same then window_attempts else 0 end as attempts_in_window,
     tally.failures + case when in_window.is_same then window_failures else 0 end as failures_in_window
@@ -67,9 +72,13 @@ counted as materialized (
   join webhook_lanes on webhook_lanes.lane = tally.lane
   cross join lateral (
     select
-      is_same and not (open_until is not null and has_success) as is_same,
+      is_silent, is_same and not (open_until is not null and has_success) as is_same,
       case when is_same then window_started_at else now() end as starts_at
-    from (select window_started_at > now() - $4::int * interval '1 s') window_now (is_same)
+    from (
+      select
+        window_started_at > now() - $4::int * interval '1 s',
+        window_started_at < now() - ($4::int + $8::int) * interval '1 s'
+    ) window_now (is_same, is_silent)
   ) in_window
   order by webhook_lanes.lane for no key update of webhook_lanes
 ),
@@ -99,7 +108,7 @@ disabled as (
 told as (
   insert into outbox (type, subject, data)
   select 'endpoint.disabled', id, jsonb_build_object(
-    'endpoint_id', id, 'origin', substring(url from '^[^/]+//[^/?#]+'), 'reason', disabled_reason,
+    'endpoint_id', id, 'origin', substring(url from '^[^/]+//[^/?#\\]+'), 'reason', disabled_reason,
     'disabled_at', utc(disabled_at))
   from disabled
 )

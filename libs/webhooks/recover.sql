@@ -2,8 +2,9 @@
 -- disabled or new, or because their attempts are exhausted. A bite of them, in the order of their time.
 --
 -- Params: $1 text the endpoint, $2 text the time and $3 bigint the position after which to go on, $4 int messages in a bite
--- Returns: one row (status, seen, recovered, last_at, last_position): the endpoint's status, null where there is none;
---          how many messages were looked at, how many of them are sent; and where to go on.
+-- Returns: one row (status, seen, recovered, last_at, last_position, since): the endpoint's status, null where there is
+--          none; how many messages were looked at, how many of them are sent; where to go on, and from which time on to ask
+--          again, which is that of the last one.
 --
 -- Messages are locked, so that one that is being pruned is waited for and then passed over: its delivery would stay for ever.
 with endpoint as materialized (
@@ -35,4 +36,5 @@ select
   (select count(*) from bite)::int as seen,
   (select count(*) from recovered)::int as recovered,
   (select created_at::text from bite order by created_at desc, position desc limit 1) as last_at,
-  (select position from bite order by created_at desc, position desc limit 1) as last_position
+  (select position from bite order by created_at desc, position desc limit 1) as last_position,
+  (select utc(max(created_at)) from bite) as since

@@ -201,7 +201,7 @@ test('an endpoint that is enabled while a relay is under way recovers what that 
       await Promise.race([under, someoneWaits(sql)]);
       return { under };
     });
-    expect(await recovered.under).toBe(3);
+    expect(await recovered.under).toEqual({ recovered: 3, nextSince: null });
   } finally {
     await closePool(patient);
   }

@@ -1,16 +1,22 @@
 import type { Sql } from '@claimline/db/pool';
-import type { Seal } from './secret.ts';
+import { prepareCallbackSecrets } from './callback-secret.ts';
+import { readSeal } from './read-seal.ts';
+import { renewIfOpen } from './secret.ts';
 
 type Row = { id: string; secrets: { sealed: string; until: string | null }[] };
 
 /**
- * Seals the secrets of endpoints under the newest key where they are under another, so that the key of before
- * can be taken away. What does not open is left as it is: its deliveries say so. Whoever rotates in this
- * moment wins. Safe to run in several processes at once.
+ * Seals all secrets anew under the newest key where they are under another, so that the key of before can be taken
+ * away. From time to time: while a key is being replaced, a process that still has the other one first may make some
+ * under that. What does not open is left as it is: its deliveries say so. Whoever rotates in this moment wins. Safe to
+ * run in several processes at once.
  *
- * @returns how many endpoints it was done for
+ * @param keys those of WEBHOOK_SECRET_KEY, the newest first
+ * @returns for how many endpoints it was done
  */
-export async function renewSecrets(sql: Sql, seal: Seal): Promise<number> {
+export async function renewSecrets(sql: Sql, keys: Buffer[]): Promise<number> {
+  const seal = await readSeal(sql, keys);
+  await prepareCallbackSecrets(sql, seal);
   let renewed = 0;
   for (const { id, secrets } of await sql<Row[]>`select id, secrets from webhook_endpoints`) {
     const newer = secrets.map(secret => ({ ...secret, sealed: renewIfOpen(seal, secret.sealed, id) }));
@@ -20,13 +26,4 @@ export async function renewSecrets(sql: Sql, seal: Seal): Promise<number> {
     renewed += count;
   }
   return renewed;
-}
-
-/** The text under the newest key, or as it is where none of the keys opens it. */
-export function renewIfOpen(seal: Seal, sealed: string, owner: string): string {
-  try {
-    return seal.renew(sealed, owner);
-  } catch {
-    return sealed;
-  }
 }

@@ -72,6 +72,15 @@ export function openThose(seal: Seal, sealed: string[], owner: string): Buffer[]
   return opened;
 }
 
+/** The text under the newest key, or as it is where none of the keys opens it. */
+export function renewIfOpen(seal: Seal, sealed: string, owner: string): string {
+  try {
+    return seal.renew(sealed, owner);
+  } catch {
+    return sealed;
+  }
+}
+
 /**
  * The value of WEBHOOK_SECRET_KEY: keys separated by commas, the newest first.
  * @throws Error that says what a key is; it does not repeat what was given

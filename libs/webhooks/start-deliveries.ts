@@ -5,7 +5,6 @@ import type { Engine, OpenLane } from '@claimline/queue/engine';
 import { metrics } from '@claimline/telemetry/metrics';
 import type { AllowList } from './allow-list.ts';
 import { createAttempts } from './attempts.ts';
-import { prepareCallbackSecrets } from './callback-secret.ts';
 import { type DeliveryResult, deliver } from './deliver.ts';
 import { openDeliveryLane } from './delivery-lane.ts';
 import type { Schedule } from './judge.ts';
@@ -19,7 +18,7 @@ import { createSender } from './send.ts';
 import { exhaustDisabled } from './sweep.ts';
 
 export const deliveriesLimits = {
-  /** How often it is looked for what is due, and for what a lost notification or a dead process left. */
+  /** How often it is looked for what is due, for what a lost notification or a dead process left, and for what is to end. */
   sweepMs: 1000,
   /** When the process stops, attempts under way have so long to end by themselves. */
   graceMs: 3000,
@@ -51,7 +50,7 @@ export type Deliveries = {
 
 /**
  * Starts what brings messages from the outbox to their receivers: the relay, which is woken by Postgres, and
- * the sweep, which finds what is due. Any number of processes may do so at once.
+ * the sweeps, which find what is due and end what has no receiver any more. Any number of processes may do so at once.
  */
 export async function startDeliveries(house: {
   sql: Sql;
@@ -68,10 +67,10 @@ export async function startDeliveries(house: {
   const { signal } = stopping;
   const sender = createSender({ allow: house.allow, totalMs: settings.totalMs });
   const seal = await readSeal(sql, house.secretKeys);
-  await renewSecrets(sql, seal);
-  await prepareCallbackSecrets(sql, seal);
+  await renewSecrets(sql, house.secretKeys);
   const attempts = createAttempts({
     sql,
+    schedule: settings.schedule,
     disableAfterS: settings.disableAfterS,
     signal,
     onDisabled(endpointId, reason) {
@@ -85,7 +84,6 @@ export async function startDeliveries(house: {
   const due = createRounds(async () => {
     const lanes = wanted && [...wanted];
     wanted = new Set();
-    if (lanes === null) await exhaustDisabled(sql);
     await queueDue({ sql, engine, concurrency: settings.concurrency }, lanes, signal);
   }, onError);
   const wake = (lanes: string[]) => {
@@ -93,10 +91,13 @@ export async function startDeliveries(house: {
     due.wake();
   };
   const relay = createRounds(() => relayOutbox(sql, { onLanes: wake, signal }), onError);
+  // Rounds of their own: an endpoint may leave a million deliveries to end, and the others do not wait for that.
+  const endings = createRounds(() => exhaustDisabled(sql, signal), onError);
   const timer = setInterval(() => {
     wanted = null;
     due.wake();
     relay.wake();
+    endings.wake();
   }, deliveriesLimits.sweepMs);
   await changes.on(OUTBOX_CHANNEL, relay.wake);
   relay.wake();
@@ -130,7 +131,7 @@ export async function startDeliveries(house: {
     async stop() {
       clearInterval(timer);
       stopping.abort();
-      await Promise.all([relay.stop(), due.stop()]);
+      await Promise.all([relay.stop(), due.stop(), endings.stop()]);
       await Promise.race([Promise.allSettled(underWay), pause(deliveriesLimits.graceMs)]);
       await sender.close();
     },

@@ -3,17 +3,21 @@ import { sqlFile } from '@claimline/db/sql-file';
 
 const exhaustStatement = sqlFile(import.meta.url, './exhaust.sql');
 
-export const sweepLimits = { bite: 1000 } as const;
+export const sweepLimits = {
+  /** Deliveries ended by one statement. */
+  bite: 1000,
+} as const;
 
-/** Ends what is pending of disabled and deleted endpoints (exhaust.sql); returns how many. */
-export async function exhaustDisabled(sql: Sql): Promise<number> {
+/** Ends what is pending of disabled and deleted endpoints (exhaust.sql), until `signal` aborts; returns how many. */
+export async function exhaustDisabled(sql: Sql, signal?: AbortSignal): Promise<number> {
   let exhausted = 0;
-  for (;;) {
+  while (!signal?.aborted) {
     const [row] = await sql.unsafe<{ count: number }[]>(exhaustStatement, [sweepLimits.bite], {
       prepare: true,
     });
     const count = row?.count ?? 0;
     exhausted += count;
-    if (count < sweepLimits.bite) return exhausted;
+    if (count < sweepLimits.bite) break;
   }
+  return exhausted;
 }

@@ -63,5 +63,7 @@ select
   jsonb_build_object('message', message, 'lane', lane, 'due_at', due_at)
 from webhook_deliveries
 join webhook_lanes using (lane)
-where webhook_deliveries.status = 'pending' and due_at < now() - interval '10 minutes' and open_until is null
+where webhook_deliveries.status = 'pending' and due_at < now() - interval '10 minutes'
+  -- A receiver that is spared is tried at the end of it: where it was not for so long, nobody is at it.
+  and coalesce(open_until, '-infinity') < now() - interval '10 minutes'
   and ($1::text is null or exists (select from webhook_messages where position = message and coupon_name = $1))

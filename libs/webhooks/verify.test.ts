@@ -57,11 +57,10 @@ test('a message that is older than the one before it is kept with that one', asy
   );
 });
 
-test('with more endpoints less is pruned at once, and all of it in the end', async () => {
-  await insertEndpoint(sql);
+test('what is pruned in bites is all pruned in the end', async () => {
   await relayOutbox(sql);
   await sql`update webhook_messages set created_at = now() - interval '40 days'`;
-  await withLimits(pruneLimits, { bite: 2, endpoints: 1 }, async () => {
+  await withLimits(pruneLimits, { bite: 3 }, async () => {
     expect(await pruneMessages(sql, 30)).toBe(4);
   });
   expect(await sql`select from webhook_deliveries`).toHaveLength(0);
@@ -87,7 +86,7 @@ test.each(['resend', 'recover'])('to %s what is being pruned leaves nothing behi
     expect(outcome).toMatchObject(
       way === 'resend'
         ? { status: 'rejected', reason: { problem: { code: 'message_not_found' } } }
-        : { status: 'fulfilled', value: 0 },
+        : { status: 'fulfilled', value: { recovered: 0 } },
     );
   } finally {
     await closePool(patient);
@@ -95,25 +94,27 @@ test.each(['resend', 'recover'])('to %s what is being pruned leaves nothing behi
   expect(await sql`select from webhook_deliveries`).toHaveLength(0);
 });
 
-test('a lane goes with its last attempt, also one of callbacks, unless something of it is left', async () => {
-  const coupon = await insertCoupon(sql, 9);
-  for (const host of ['old', 'pending', 'exhausted', 'tried'])
-    await settleClaims(sql, coupon, [{ user: host, callbackUrl: `https://${host}.example/` }]);
+test.each(['resend', 'recover'])('what is pruned just after a %s leaves nothing behind', async way => {
+  await sql`update webhook_endpoints set status = 'disabled', disabled_at = now(), disabled_reason = 'gone'`;
   await relayOutbox(sql);
-  const at = (host: string) =>
-    sql`(select lane from webhook_lanes where callback_origin = ${`https://${host}.example`})`;
-  await sql`update webhook_deliveries set status = 'delivered' where lane in (${at('old')}, ${at('tried')})`;
-  await sql`update webhook_deliveries set status = 'exhausted' where lane = ${at('exhausted')}`;
-  await sql`
-    insert into webhook_attempts (message, number, duration_ms, has_succeeded, lane, reason)
-    values (1, 1, 1, true, ${at('tried')}, 'event')`;
-  await pruneMessages(sql, 30);
-  const left = await sql<
-    { name: string }[]
-  >`select coalesce(callback_origin, lane) as name from webhook_lanes`;
-  expect(left.map(({ name }) => name).sort()).toEqual(
-    [endpoint, ...['exhausted', 'pending', 'tried'].map(host => `https://${host}.example`)].sort(),
-  );
+  await sql`update webhook_endpoints set status = 'enabled', disabled_at = null, disabled_reason = null`;
+  await sql`update webhook_messages set created_at = now() - interval '40 days'`;
+  const [message] = await sql<{ id: string }[]>`select id from webhook_messages where event_sequence = 1`;
+  const patient = openPool({ url: database.url, applicationName: 'test prune', lockTimeoutMs: 0 });
+  try {
+    const { pruning } = await transaction(database.url, async tx => {
+      if (way === 'resend') await resendMessage(tx, message?.id ?? '', endpoint);
+      else await recoverEndpoint(tx, endpoint, '2000-01-01T00:00:00Z');
+      expect((await tx`select from webhook_deliveries`).length).toBeGreaterThan(0);
+      const pruning = pruneMessages(patient, 30);
+      await Promise.race([pruning, someoneWaits(sql)]);
+      return { pruning };
+    });
+    expect(await pruning).toBe(4);
+  } finally {
+    await closePool(patient);
+  }
+  expect(await sql`select from webhook_deliveries`).toHaveLength(0);
 });
 
 test('where there is no endpoint, nothing is to be told', async () => {
@@ -143,6 +144,12 @@ test.each([
   [
     'a delivery that nobody makes',
     "update webhook_deliveries set due_at = now() - interval '1 hour' where id in (select min(id) from webhook_deliveries)",
+    { 'no-delivery-is-forgotten': [0, 1] },
+  ],
+  [
+    'a delivery that nobody makes, of a receiver that is spared no more',
+    `with lane as (update webhook_lanes set open_until = now() - interval '1 hour')
+      update webhook_deliveries set due_at = now() - interval '1 hour' where id in (select min(id) from webhook_deliveries)`,
     { 'no-delivery-is-forgotten': [0, 1] },
   ],
   [
