@@ -226,6 +226,6 @@ describe('without OPERATOR_KEY', () => {
 test('a key of fewer than 16 characters is refused, and not shown', async () => {
   const api = startProcess('api', { DATABASE_URL: database.url, OPERATOR_KEY: 'fifteen-letters' });
   expect((await api.exited).code).toBe(2);
-  expect(api.stderr()).toContain('OPERATOR_KEY: must have at least 16 characters');
+  expect(api.stderr()).toContain('OPERATOR_KEY: must be at least 16 letters, digits and signs');
   expect(api.stderr()).not.toContain('fifteen-letters');
 });

@@ -226,8 +226,9 @@ for (const kind of ['redis', 'postgres'] as const)
         }));
         const coupon = await insertCoupon(opened.sql, {});
         const { ticket } = await board(opened, coupon.name, 'ada');
-        await setStatus(opened, coupon.id, 'paused');
-        expect((await opened.claim(coupon.name, 'eve')).outcome).toBe('paused'); // Loads the gate again.
+        // Another limit, so that the gate is loaded again and does not only take the new terms over.
+        await opened.sql`update coupons set status = 'paused', per_user_limit = 2 where id = ${coupon.id}`;
+        expect((await opened.claim(coupon.name, 'eve')).outcome).toBe('paused');
         expect((await opened.outcomeOf(ticket)).outcome).toBe('paused');
         expect((await opened.gate.readLine(coupon.id)).inLine).toBe(0);
         await setStatus(opened, coupon.id, 'active');
