@@ -18,7 +18,9 @@ export type TestRedisCluster = TestRedis & {
 
 /** Starts three primaries on free ports, and as many replicas of each as are asked for. */
 export async function startTestRedisCluster({ replicas = 0 } = {}): Promise<TestRedisCluster> {
-  const nodes = await Promise.all(Array.from({ length: primaries * (1 + replicas) }, startNode));
+  const nodes: TestRedis[] = [];
+  // One after the other: two that look for a free port at once may find the same.
+  while (nodes.length < primaries * (1 + replicas)) nodes.push(await startNode());
   const [first] = nodes as [TestRedis];
   await Promise.all(
     nodes.slice(0, primaries).map(async (node, index) => {
