@@ -228,6 +228,7 @@ for (const kind of ['redis', 'postgres'] as const)
         const { ticket } = await board(opened, coupon.name, 'ada');
         // Another limit, so that the gate is loaded again and does not only take the new terms over.
         await opened.sql`update coupons set status = 'paused', per_user_limit = 2 where id = ${coupon.id}`;
+        await opened.changes.barrier();
         expect((await opened.claim(coupon.name, 'eve')).outcome).toBe('paused');
         expect((await opened.outcomeOf(ticket)).outcome).toBe('paused');
         expect((await opened.gate.readLine(coupon.id)).inLine).toBe(0);
