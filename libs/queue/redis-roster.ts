@@ -25,14 +25,13 @@ export function createRedisRoster(
   const take = scripts.load('rosterTake', read('take'));
   const renew = scripts.load('rosterRenew', read('renew'));
   const leave = scripts.load('rosterLeave', read('leave'));
-
   const lookAt = scripts.load('rosterLook', read('look'));
 
   async function look(lanes: string[]): Promise<ListedLane[]> {
     if (lanes.length === 0) return [];
     const found = (await lookAt([keys.wanted, keys.owners, keys.labels], lanes)) as (string | number)[];
     return lanes.map((lane, i) => {
-      const [label, isOpen, isWanted] = found.slice(3 * i);
+      const [label, isOpen, isWanted] = found.slice(3 * i, 3 * i + 3);
       return { lane, label: (label as string) || lane, open: isOpen === 1, wanted: isWanted === 1 };
     });
   }
@@ -61,7 +60,7 @@ export function createRedisRoster(
     look,
     async onWanted(wake) {
       const subscriber = openSubscriber();
-      subscriber.on('message', wake);
+      subscriber.on('message', (_channel, lane) => wake(lane));
       await subscriber.subscribe(keys.channel);
     },
   };

@@ -30,6 +30,6 @@ export type Roster = {
   list(limit: number): Promise<ListedLane[]>;
   /** These lanes in their order, also those that nobody wanted lately. */
   look(lanes: string[]): Promise<ListedLane[]>;
-  /** Calls `wake` when a lane is wanted that nobody has open. May miss some: sweep as well. */
-  onWanted(wake: () => void): Promise<void>;
+  /** Calls `wake` when a lane is wanted that nobody has open, on Redis with its name. May miss some: sweep as well. */
+  onWanted(wake: (lane?: string) => void): Promise<void>;
 };

@@ -67,7 +67,7 @@ export function createRosterModel() {
         list: async () => [],
         look: async () => [],
         async onWanted(fn) {
-          const hear = () => void process.running().then(fn);
+          const hear = () => void process.running().then(() => fn());
           wakes.add(hear);
           process.onKilled(() => wakes.delete(hear));
         },
